@@ -67,9 +67,11 @@ class Console:
             if time.monotonic() >= deadline:
                 raise self.failure(f"did not print {pattern!r} within {timeout:g} s")
 
-    def since(self, start: int, match: re.Match[str]) -> str:
-        """What was printed between offset `start` of the log and `match`."""
-        return self.log[start : match.start()]
+    def read_until(self, pattern: str, timeout: float) -> str:
+        """`expect`, returning what was printed before the match."""
+        start = self._read
+        end = self.expect(pattern, timeout).start()
+        return self.log[start:end]
 
     def kill(self) -> None:
         """SIGKILL, as a crash would; returns when the process is gone. Does nothing if it is already."""
