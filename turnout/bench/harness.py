@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scenario set up around one contender: its ports, its packets' source, and a timed window."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from turnout.bench.contenders import CONTROL_CORE, Contender, Port, start
+from turnout.bench.results import Measurement
+from turnout.bench.scenarios import ContenderName, Scenario
+from turnout.bench.traffic import cached_pcap
+from turnout.lab.console import LabError
+from turnout.lab.testpmd import Testpmd, virtio_user
+
+_GUEST_MACS: Final = ("02:00:00:00:00:a0", "02:00:00:00:00:a1")
+_NULL: Final = "net_null1,no-rx=1"  # without no-rx it floods the switch with packets of its own
+_GUEST_BURST: Final = 32
+_STEADY: Final = 0.03  # relative change between two probes that counts as none
+_PROBE_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long to measure. Seconds."""
+
+    window: float = 3.0
+    settle: float = 20.0  # at most this long until the rate stops changing
+
+
+@contextlib.contextmanager
+def running(scenario: Scenario, name: ContenderName, pcaps: Path) -> Iterator[Contender]:
+    """`scenario` under way on the contender `name`; `pcaps` is the folder of cached pcap files."""
+    with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder, contextlib.ExitStack() as stack:
+        sockets = (Path(folder) / "a.sock", Path(folder) / "b.sock")
+        contender = stack.enter_context(start(name, _ports(scenario, sockets, pcaps), scenario.mbufs))
+        # The guest owns its sockets and comes second: every contender reconnects by itself.
+        if scenario.harness == "generator":
+            generator = stack.enter_context(_generator(sockets[0], cached_pcap(pcaps, scenario.flows), scenario.flows))
+            generator.wait_link(1)
+            generator.start()
+        elif scenario.harness == "loop":
+            guest = stack.enter_context(_bouncer(sockets))
+            for port in range(len(sockets)):
+                guest.wait_link(port)
+            # Two streams, each seeded with bursts: `packets` go round from then on.
+            guest.command(f"start tx_first {scenario.packets // (2 * _GUEST_BURST)}")
+        yield contender
+
+
+def measure(contender: Contender, scenario: Scenario, name: ContenderName, round: int, timing: Timing,
+            progress: Callable[[str], None]) -> Measurement:  # fmt: skip
+    """Waits until the contender's rate is steady, then counts for a window. LabError if nothing is delivered."""
+    settled = _settle(contender, timing.settle, progress)
+    first = contender.read()
+    time.sleep(timing.window)
+    last = contender.read()
+    mpps = last.mpps_since(first)
+    progress(f"{mpps:.2f} Mpps")
+    if mpps <= 0:
+        raise LabError(f"{name} delivered no packet in {scenario.name}")
+    return Measurement(
+        scenario=scenario.name,
+        contender=name,
+        round=round,
+        mpps=mpps,
+        cycles_per_packet=last.cycles_per_packet_since(first),
+        settled=settled,
+    )
+
+
+def _settle(contender: Contender, limit: float, progress: Callable[[str], None]) -> bool:
+    """Waits at most `limit` seconds for three probes in a row that deliver alike; whether they did."""
+    deadline = time.monotonic() + limit
+    rates: list[float] = []
+    before = contender.read()
+    while time.monotonic() < deadline:
+        time.sleep(_PROBE_S)
+        now = contender.read()
+        rates = [*rates[-2:], now.mpps_since(before)]
+        before = now
+        progress(f"settling, {rates[-1]:.2f} Mpps")
+        if len(rates) == 3 and 0 < max(rates) <= (1 + _STEADY) * min(rates):
+            return True
+    return False
+
+
+def _ports(scenario: Scenario, sockets: tuple[Path, Path], pcaps: Path) -> tuple[Port, Port]:
+    match scenario.harness:
+        case "replay":
+            pcap = cached_pcap(pcaps, scenario.flows)
+            replay = f"net_pcap0,rx_pcap={pcap},infinite_rx=1,tx_pcap=/dev/null"
+            return Port("source", devargs=replay), Port("sink", devargs=_NULL)
+        case "generator":
+            return Port("source", socket=sockets[0]), Port("sink", devargs=_NULL)
+        case "loop":
+            return Port("a", socket=sockets[0]), Port("b", socket=sockets[1])
+
+
+def _generator(socket: Path, pcap: Path, flows: int) -> Testpmd:
+    return Testpmd(
+        [f"net_pcap0,rx_pcap={pcap},infinite_rx=1", virtio_user(socket, server=True, mac=_GUEST_MACS[0])],
+        core=CONTROL_CORE,
+        mbufs=flows + 50_000,
+        timeout=60,
+    )
+
+
+def _bouncer(sockets: tuple[Path, Path]) -> Testpmd:
+    """A guest that sends what it receives on one port out of the other, headers untouched.
+
+    So each packet enters the switch at the same port every time: its source stays where it was learned. It is
+    addressed to the guest's other port, which the opposite stream teaches: nothing is flooded.
+    """
+    return Testpmd(
+        [virtio_user(path, server=True, mac=mac, index=index)
+         for index, (path, mac) in enumerate(zip(sockets, _GUEST_MACS, strict=True))],
+        core=CONTROL_CORE,
+        burst=_GUEST_BURST,
+        eth_peers=tuple(reversed(_GUEST_MACS)),
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From measurements to medians, ratios and floors met or missed. Pure: no clock, no processes."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from turnout.bench.scenarios import ContenderName, Floor, Scenario
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One window of one contender in one round."""
+
+    scenario: str
+    contender: ContenderName
+    round: int
+    mpps: float  # million packets delivered a second
+    cycles_per_packet: float | None  # TSC cycles in which the worker was busy; None: the contender doesn't say
+    settled: bool  # whether the rate had stopped changing before the window
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Medians over the rounds."""
+
+    scenario: str
+    contender: ContenderName
+    mpps: float
+    mpps_min: float
+    mpps_max: float
+    cycles_per_packet: float | None
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A floor and what was reached. `ratio` is None if one of its two figures is missing."""
+
+    scenario: str
+    floor: Floor
+    ratio: float | None
+
+    @property
+    def met(self) -> bool:
+        return self.ratio is not None and self.ratio >= self.floor.ratio
+
+
+def summarize(measurements: Sequence[Measurement]) -> list[Summary]:
+    """One summary per scenario and contender, in the order in which they first ran."""
+    groups: dict[tuple[str, ContenderName], list[Measurement]] = {}
+    for measurement in measurements:
+        groups.setdefault((measurement.scenario, measurement.contender), []).append(measurement)
+    summaries = []
+    for (scenario, contender), group in groups.items():
+        rates = [measurement.mpps for measurement in group]
+        cycles = [m.cycles_per_packet for m in group if m.cycles_per_packet is not None]
+        summaries.append(
+            Summary(
+                scenario=scenario,
+                contender=contender,
+                mpps=statistics.median(rates),
+                mpps_min=min(rates),
+                mpps_max=max(rates),
+                cycles_per_packet=statistics.median(cycles) if cycles else None,
+                settled=all(measurement.settled for measurement in group),
+            )
+        )
+    return summaries
+
+
+def ratio(
+    measurements: Sequence[Measurement], scenario: str, contender: ContenderName, other_scenario: str = ""
+) -> float | None:
+    """Turnout's rate in `scenario` over `contender`'s in `other_scenario` (default: the same).
+
+    The median of the rounds' own ratios: the two rates of a round were taken close together, so that what the
+    machine does meanwhile weighs on both. None without a round that has both.
+    """
+    ours = _by_round(measurements, scenario, "turnout")
+    theirs = _by_round(measurements, other_scenario or scenario, contender)
+    ratios = [ours[number] / theirs[number] for number in ours.keys() & theirs.keys() if theirs[number]]
+    return statistics.median(ratios) if ratios else None
+
+
+def judge(measurements: Sequence[Measurement], scenarios: Sequence[Scenario]) -> list[Verdict]:
+    """Every floor of `scenarios`, with the ratio reached."""
+    return [
+        Verdict(scenario.name, floor, ratio(measurements, scenario.name, floor.contender, floor.scenario))
+        for scenario in scenarios
+        for floor in scenario.floors
+    ]
+
+
+def _by_round(
+    measurements: Sequence[Measurement], scenario: str, contender: ContenderName
+) -> dict[int, float]:
+    return {m.round: m.mpps for m in measurements if (m.scenario, m.contender) == (scenario, contender)}
