@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`key=value` columns as `ovs-vsctl` spells them, applied to a port or a bridge.
+
+`tag=10`, `trunks=10,20-29`, `options:path=/run/vm1`, `mtu_request=9000`, `other_config:pmd-rxq-affinity=0:1`.
+An empty value or `[]` takes the setting back to its default.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from turnout.config.model import Bridge, Port
+from turnout.config.tree import Tree, bridge_from_tree, non_defaults, port_from_tree
+from turnout.errors import ConfigError
+
+# column → the setting's key in the tree; Open vSwitch's spellings beside ours
+PORT_COLUMNS: Mapping[str, str] = {
+    "type": "type",
+    "tag": "tag",
+    "trunks": "trunks",
+    "vlan_mode": "vlan-mode",
+    "mtu": "mtu",
+    "mtu_request": "mtu",
+    "n_rxq": "n-rxq",
+    "options:n_rxq": "n-rxq",
+    "options:n_rxq_desc": "n-rxq-desc",
+    "options:n_txq_desc": "n-txq-desc",
+    "rxq_affinity": "rxq-affinity",
+    "other_config:pmd-rxq-affinity": "rxq-affinity",
+}
+BRIDGE_COLUMNS: Mapping[str, str] = {
+    "mac_aging": "mac-aging",
+    "mac_table_size": "mac-table-size",
+    "other_config:mac-aging-time": "mac-aging",
+    "other_config:mac-table-size": "mac-table-size",
+}
+TYPE_ALIASES: Mapping[str, str] = {
+    "dpdkvhostuser": "vhost-user",
+    "dpdkvhostuserclient": "vhost-user-client",
+    "af-packet": "af_packet",
+    "af-xdp": "af_xdp",
+    "afxdp": "af_xdp",
+}
+OPTION_ALIASES: Mapping[str, str] = {"vhost-server-path": "path"}
+
+_NUMBERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
+
+
+def make_port(name: str, columns: Iterable[str]) -> Port:
+    """A new port from its columns. ConfigError says which is wrong."""
+    return port_from_tree(name, _with_columns({}, f"port.{name}", columns, PORT_COLUMNS))
+
+
+def set_port(port: Port, columns: Iterable[str]) -> Port:
+    """`port` with the columns changed."""
+    tree = _with_columns(non_defaults(port), f"port.{port.name}", columns, PORT_COLUMNS)
+    return port_from_tree(port.name, tree)
+
+
+def set_bridge(bridge: Bridge, columns: Iterable[str]) -> Bridge:
+    """`bridge` with the columns changed, its ports kept."""
+    tree = _with_columns(non_defaults(bridge), f"bridge.{bridge.name}", columns, BRIDGE_COLUMNS)
+    tree["port"] = {port.name: non_defaults(port) for port in bridge.ports}
+    return bridge_from_tree(bridge.name, tree)
+
+
+def _with_columns(tree: Tree, where: str, columns: Iterable[str], known: Mapping[str, str]) -> Tree:
+    tree = {**tree, "options": dict(tree.get("options", {}))} if known is PORT_COLUMNS else dict(tree)
+    for column in columns:
+        key, equals, text = column.partition("=")
+        if not equals:
+            raise ConfigError(where, f"expected key=value, got {column!r}")
+        group, colon, option = key.partition(":")
+        table, setting = tree, known.get(key) or known.get(key.replace("-", "_"))
+        if setting is None and group == "options" and colon and option and known is PORT_COLUMNS:
+            table, setting = tree["options"], OPTION_ALIASES.get(option, option)
+        if setting is None:
+            names = ", ".join([*known, "options:NAME"] if known is PORT_COLUMNS else known)
+            raise ConfigError(where, f"no such column {key!r}; there are: {names}")
+        if text in ("", "[]"):
+            table.pop(setting, None)
+        else:
+            table[setting] = text if table is not tree else _value(setting, text)
+    return tree
+
+
+def _value(setting: str, text: str) -> object:
+    """The column's text as the setting's type; text that does not fit stays text for validation to name."""
+    if setting == "type":
+        return TYPE_ALIASES.get(text, text)
+    if setting == "trunks":
+        inner = text.strip("[]").replace(" ", "")
+        return _numbers(inner) if _NUMBERS.fullmatch(inner) else text
+    numeric = setting in ("tag", "mtu", "n-rxq", "n-rxq-desc", "n-txq-desc", "mac-aging", "mac-table-size")
+    return int(text) if numeric and re.fullmatch(r"\d{1,9}", text) else text
+
+
+def _numbers(text: str) -> list[int]:
+    """ "10,20-22" → [10, 20, 21, 22]; ends are cut where every VLAN has an end."""
+    ranges = [part.partition("-") for part in text.split(",")]
+    return [
+        vlan
+        for low, _, high in ranges
+        for vlan in range(min(int(low), 4096), min(int(high or low), 4096) + 1)
+    ]

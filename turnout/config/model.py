@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desired state as frozen dataclasses. A value that exists is valid: each check is in `__post_init__`.
+
+Names and meanings are Open vSwitch's where it has them (ovs-vswitchd.conf.db(5)).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from turnout.errors import ConfigError
+
+VlanMode = Literal["access", "trunk", "native-tagged", "native-untagged"]
+Hugepages = Literal["auto", "require", "off"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
+_AFFINITY = re.compile(r"\d+:\d+(,\d+:\d+)*")
+
+
+def _check_name(where: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(where, f"bad name {name!r}; use 1..64 of letters, digits and _ . : @ + -")
+
+
+def _check_range(where: str, value: int, low: int, high: int, hint: str = "") -> None:
+    if not low <= value <= high:
+        raise ConfigError(where, f"expected {low}..{high}, got {value}{hint and '; ' + hint}")
+
+
+def _first_repeated(values: Iterable[object]) -> object | None:
+    seen: set[object] = set()
+    return next((v for v in values if v in seen or seen.add(v)), None)  # type: ignore[func-returns-value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A port of a bridge.
+
+    `type` and `options` say what it is made of (see `turnout.control.ports`), `tag`, `trunks` and `vlan_mode`
+    which VLANs it carries. `mtu` is in bytes without Ethernet header. `n_rxq` is the number of queue pairs,
+    `rxq_affinity` pins rx queues to cores ("0:1,1:3": queue 0 on core 1, queue 1 on core 3); others are
+    placed by measured load.
+    """
+
+    name: str
+    type: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    tag: int | None = None
+    trunks: tuple[int, ...] = ()
+    vlan_mode: VlanMode | None = None
+    mtu: int = 1500
+    n_rxq: int = 1
+    n_rxq_desc: int = 0
+    n_txq_desc: int = 0
+    rxq_affinity: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"port.{self.name}"
+        _check_name(where, self.name)
+        if self.tag is not None:
+            _check_range(f"{where}.tag", self.tag, 1, 4094, "leave it out for no VLAN")
+        for vlan in self.trunks:
+            _check_range(f"{where}.trunks", vlan, 1, 4094)
+        mode = self.effective_vlan_mode
+        if mode == "access" and self.tag is None:
+            raise ConfigError(f"{where}.vlan-mode", "access needs a VLAN; set tag")
+        if mode == "access" and self.trunks:
+            raise ConfigError(
+                f"{where}.trunks",
+                "an access port carries one VLAN; set vlan-mode to trunk, native-tagged or native-untagged",
+            )
+        if mode.startswith("native") and self.tag is None:
+            raise ConfigError(f"{where}.vlan-mode", f"{mode} needs a native VLAN; set tag")
+        if mode == "trunk" and self.tag is not None:
+            raise ConfigError(
+                f"{where}.tag", "a trunk has no VLAN of its own; set vlan-mode to native-untagged"
+            )
+        _check_range(f"{where}.mtu", self.mtu, 68, 9702)
+        _check_range(f"{where}.n-rxq", self.n_rxq, 1, 64)
+        for key, value in (("n-rxq-desc", self.n_rxq_desc), ("n-txq-desc", self.n_txq_desc)):
+            if value and (value & (value - 1) or not 64 <= value <= 4096):
+                raise ConfigError(f"{where}.{key}", f"expected a power of two in 64..4096, got {value}")
+        if self.rxq_affinity and not _AFFINITY.fullmatch(self.rxq_affinity):
+            raise ConfigError(
+                f"{where}.rxq-affinity", f"expected QUEUE:CORE,… such as 0:1,1:3, got {self.rxq_affinity!r}"
+            )
+        for queue in self.pins:
+            _check_range(f"{where}.rxq-affinity", queue, 0, self.n_rxq - 1, "raise n-rxq for more queues")
+
+    @property
+    def effective_vlan_mode(self) -> VlanMode:
+        """`vlan_mode`, or Open vSwitch's default: access if `tag` is set, else trunk."""
+        return self.vlan_mode or ("trunk" if self.tag is None else "access")
+
+    @property
+    def pins(self) -> dict[int, int]:
+        """`rxq_affinity` as queue → core."""
+        pairs = (pair.split(":") for pair in self.rxq_affinity.split(",") if pair)
+        return {int(queue): int(core) for queue, core in pairs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge:
+    """A learning switch: `mac_aging` in seconds, `mac_table_size` in entries."""
+
+    name: str
+    ports: tuple[Port, ...] = ()
+    mac_aging: int = 300
+    mac_table_size: int = 65536
+
+    def __post_init__(self) -> None:
+        where = f"bridge.{self.name}"
+        _check_name(where, self.name)
+        _check_range(f"{where}.mac-aging", self.mac_aging, 1, 86400)
+        _check_range(f"{where}.mac-table-size", self.mac_table_size, 16, 1_048_576)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole desired state.
+
+    cores: CPUs that poll, a worker each; empty: one worker on the last CPU that the process may use.
+    mbufs: packet buffers in the pool. mtu: the largest MTU in bytes that one buffer holds; larger frames use
+    chains.
+    hugepages: "auto" uses free ones, reserves what is missing if it may, else takes ordinary memory;
+        "require" fails instead; "off" takes ordinary memory.
+    idle: how deep idle workers sleep: "sleep" (after 50 µs without a packet), "spin" (never), or those µs as
+    a number.
+    rebalance: seconds between looks at whether to move rx queues between workers; 0: never.
+    """
+
+    bridges: tuple[Bridge, ...] = ()
+    cores: tuple[int, ...] = ()
+    mbufs: int = 65536
+    mtu: int = 1500
+    hugepages: Hugepages = "auto"
+    idle: Literal["sleep", "spin"] | int = "sleep"
+    rebalance: int = 10
+
+    def __post_init__(self) -> None:
+        for core in self.cores:
+            _check_range("cores", core, 0, 1023)
+        _check_range("cores", len(set(self.cores)), len(self.cores), 64, "name each core once")
+        _check_range("mbufs", self.mbufs, 4096, 16_777_216)
+        _check_range("mtu", self.mtu, 1500, 9702)
+        if isinstance(self.idle, int):
+            _check_range("idle", self.idle, 0, 1_000_000, 'microseconds, "sleep" or "spin"')
+        _check_range("rebalance", self.rebalance, 0, 86400)
+        names = [n for b in self.bridges for n in (b.name, *(p.name for p in b.ports))]
+        if (twice := _first_repeated(names)) is not None:
+            raise ConfigError(
+                "bridge", f"two bridges or ports are named {twice}; names are unique in a switch"
+            )
+        if len(self.bridges) > 256:
+            raise ConfigError("bridge", f"expected at most 256 bridges, got {len(self.bridges)}")
+        if len(names) - len(self.bridges) > 1023:
+            raise ConfigError("bridge", f"expected at most 1023 ports, got {len(names) - len(self.bridges)}")
+
+    @property
+    def spin_us(self) -> int:
+        """`idle` as the engine takes it: µs of spinning before sleep, -1 for ever."""
+        return {"sleep": 50, "spin": -1}.get(self.idle, -1) if isinstance(self.idle, str) else self.idle
+
+    def bridge(self, name: str) -> Bridge:
+        """The bridge called `name`; ConfigError if there is none."""
+        for bridge in self.bridges:
+            if bridge.name == name:
+                return bridge
+        known = ", ".join(b.name for b in self.bridges) or "none yet; add one with add-br"
+        raise ConfigError(f"bridge.{name}", f"no such bridge; there are: {known}")
+
+    def find_port(self, name: str) -> tuple[Bridge, Port]:
+        """The port called `name` and its bridge; ConfigError if there is none."""
+        for bridge in self.bridges:
+            for port in bridge.ports:
+                if port.name == name:
+                    return bridge, port
+        raise ConfigError(f"port.{name}", "no such port; list them with list-ports BRIDGE")

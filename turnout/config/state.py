@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state file: the bridges and ports that outlive the daemon, as JSON, replaced in one step.
+
+It also keeps the digest of the TOML file that the daemon was started with ("" for none): while that file
+stays as it was, changes made since by the CLI are kept; when it has changed, it wins.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from turnout.config.model import Bridge, Config
+from turnout.config.tree import from_tree, to_tree
+from turnout.errors import TurnoutError
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a state file holds."""
+
+    bridges: tuple[Bridge, ...] = ()
+    config_digest: str = ""
+
+
+def digest(path: Path) -> str:
+    """What tells one version of a file from another."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load(path: Path) -> State | None:
+    """The state in `path`, None if there is no such file; TurnoutError, one line, if it is damaged."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        bridges = from_tree({"bridge": data["bridge"]}).bridges
+        return State(bridges=bridges, config_digest=str(data["config-digest"]))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TurnoutError(f"{path}: cannot read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, TurnoutError) else "not a state file"
+        raise TurnoutError(f"{path}: damaged: {reason}; move it away to start empty") from None
+
+
+def save(path: Path, state: State) -> None:
+    """Replaces `path` in one step: after a crash it holds the old state or the new one. TurnoutError if it
+    cannot.
+    """
+    data = {"config-digest": state.config_digest, "bridge": to_tree(Config(bridges=state.bridges))["bridge"]}
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            json.dump(data, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise TurnoutError(
+            f"{path}: cannot write: {error.strerror}; changes would not survive a restart"
+        ) from None

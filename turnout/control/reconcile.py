@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the desired state to engine calls, whichever source the wish came from.
+
+`plan` is pure: actual and desired state in, the smallest change out. `Reconciler` carries a plan out so that
+a failure leaves everything as it was: new devices are attached first, one publish makes workers see the new
+topology, then devices that nobody polls any more are detached. Only a device that needs what an old one still
+owns (its socket, its interface, its name) waits until that is gone, which takes a second publish; if it then
+fails the old one comes back.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from turnout import _engine
+from turnout.config.model import Bridge, Config, Port
+from turnout.control import ports, rxq
+from turnout.control.ports import Place
+from turnout.errors import TurnoutError
+
+log = logging.getLogger(__name__)
+
+NO_DEVICE = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """A port as it is. device: the engine's; NO_DEVICE for a patch port or one that failed with `error`."""
+
+    number: int
+    bridge: str
+    port: Port
+    device: int = NO_DEVICE
+    claim: str = ""
+    rxqs: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actual:
+    """What is: bridges in the order they came, each with its number, and ports by name."""
+
+    bridges: Mapping[str, tuple[int, Bridge]] = field(default_factory=dict)
+    ports: Mapping[str, Attached] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The way from one state to another.
+
+    keep: ports whose device stays, with their new settings. attach: new ones. swap: new ones that need what a
+    leaving one owns. leave: ports as they are now whose device goes. bridges: the bridges after it.
+    """
+
+    bridges: Mapping[str, tuple[int, Bridge]]
+    keep: tuple[Attached, ...] = ()
+    attach: tuple[Attached, ...] = ()
+    swap: tuple[Attached, ...] = ()
+    leave: tuple[Attached, ...] = ()
+
+
+def _same_device(a: Port, b: Port) -> bool:
+    """Whether the device of `a` serves `b` as well: all that is not about the device may differ."""
+    if a.type == b.type == "patch":
+        return True
+    aside = {"tag": None, "trunks": (), "vlan_mode": None, "rxq_affinity": ""}
+    return replace(a, **aside) == replace(b, **aside)  # type: ignore[arg-type]
+
+
+def _free_numbers(taken: Iterable[int], first: int) -> Iterable[int]:
+    """Numbers from `first` up that nobody has, nor had when the plan was made."""
+    used = set(taken)
+    number = first
+    while True:
+        if number not in used:
+            yield number
+        number += 1
+
+
+def plan(actual: Actual, desired: Config, claims: Mapping[str, str]) -> Plan:
+    """The smallest change from `actual` to `desired`. `claims`: port → what only one device of the process
+    can own.
+    """
+    bridge_numbers = iter(_free_numbers((number for number, _ in actual.bridges.values()), 0))
+    bridges = {
+        b.name: (actual.bridges[b.name][0] if b.name in actual.bridges else next(bridge_numbers), b)
+        for b in desired.bridges
+    }
+    numbers = iter(_free_numbers((a.number for a in actual.ports.values()), 1))
+    keep: list[Attached] = []
+    new: list[Attached] = []
+    for bridge in desired.bridges:
+        for port in bridge.ports:
+            old = actual.ports.get(port.name)
+            if old and _same_device(old.port, port):
+                keep.append(replace(old, bridge=bridge.name, port=port))
+            else:
+                number = old.number if old else next(numbers)
+                new.append(
+                    Attached(number=number, bridge=bridge.name, port=port, claim=claims.get(port.name, ""))
+                )
+    kept = {a.port.name for a in keep}
+    leave = tuple(a for name, a in actual.ports.items() if name not in kept and a.device != NO_DEVICE)
+    owned = {a.claim for a in leave if a.claim}
+    numbered = {a.number for a in leave}  # device names carry the number
+    swap = tuple(a for a in new if a.claim in owned or a.number in numbered)
+    return Plan(
+        bridges=bridges,
+        keep=tuple(keep),
+        attach=tuple(a for a in new if a not in swap),
+        swap=swap,
+        leave=leave,
+    )
+
+
+class Reconciler:
+    """Makes one engine `Datapath` be what is desired, and remembers what it is. Not thread-safe: Switch has
+    the lock.
+    """
+
+    def __init__(self, datapath: _engine.Datapath, cores: tuple[int, ...], place: Place) -> None:
+        self._datapath = datapath
+        self._cores = cores
+        self._place = place
+        self.actual = Actual()
+        self.assignment: dict[rxq.Queue, int] = {}
+        self.loads: dict[rxq.Queue, float] = {}
+
+    def apply(self, desired: Config, *, tolerant: bool = False) -> None:
+        """Makes `desired` so, or raises TurnoutError and leaves all as it was.
+
+        tolerant: a port that cannot be attached is kept with its error instead, for `retry`.
+        """
+        ports.check_config(desired, self._cores, self._place.run_dir)
+        wanted = [p for b in desired.bridges for p in b.ports]
+        steps = plan(self.actual, desired, {p.name: self._claim(p) for p in wanted})
+        before = self.actual
+        added: list[Attached] = []
+        try:
+            for new in steps.attach:
+                added.append(self._attach(new, tolerant))
+            self._publish(Actual(bridges=steps.bridges, ports=_by_name(*steps.keep, *added)))
+        except BaseException:
+            self._detach(added)
+            raise
+        self._detach(steps.leave)
+        if not steps.swap:
+            return
+        swapped: list[Attached] = []
+        try:
+            for new in steps.swap:
+                swapped.append(self._attach(new, tolerant))
+            self._publish(Actual(bridges=steps.bridges, ports=_by_name(*steps.keep, *added, *swapped)))
+        except BaseException:
+            self._detach(swapped)
+            back = [self._attach(replace(old, device=NO_DEVICE), tolerant=True) for old in steps.leave]
+            self._publish(replace(before, ports={**before.ports, **_by_name(*back)}))
+            self._detach(added)
+            raise
+
+    def retry(self) -> None:
+        """Tries again to attach the ports that failed."""
+        failed = [a for a in self.actual.ports.values() if a.error]
+        back = [self._attach(a, tolerant=True) for a in failed]
+        if any(not a.error for a in back):
+            self._publish(replace(self.actual, ports={**self.actual.ports, **_by_name(*back)}))
+        else:
+            self.actual = replace(self.actual, ports={**self.actual.ports, **_by_name(*back)})
+        for port in back:
+            if not port.error:
+                log.info("port %s: attached", port.port.name)
+
+    def rebalance(self) -> None:
+        """Moves rx queues between workers if the measured loads say that it pays."""
+        better = rxq.rebalance(len(self._cores), self._pins(self.actual), self.assignment, self.loads)
+        if better:
+            log.info("rx queues rebalanced over %d workers", len(self._cores))
+            self._publish(self.actual, better)
+
+    def name_of(self, number: int) -> str:
+        """The port with that number; the number itself if it has gone."""
+        return next((a.port.name for a in self.actual.ports.values() if a.number == number), str(number))
+
+    def _claim(self, port: Port) -> str:
+        device = ports.device(port, self._place)
+        return device.claim if device else ""
+
+    def _attach(self, new: Attached, tolerant: bool) -> Attached:
+        try:
+            place = replace(self._place, number=new.number)
+            device = ports.device(new.port, place)
+            if device is None:
+                return new
+            ports.check_host(new.port, place)
+            handle = self._datapath.attach(
+                device.devargs,
+                rxqs=device.rxqs,
+                txqs=device.txqs,
+                rx_desc=device.rx_desc,
+                tx_desc=device.tx_desc,
+                mtu=device.mtu,
+                netns=device.netns,
+            )
+            rxqs = self._datapath.device_info(handle).rxqs
+            return replace(new, device=handle, claim=device.claim, rxqs=rxqs, error="")
+        except (TurnoutError, _engine.EngineError) as error:
+            text = str(error)
+            if not text.startswith(prefix := f"port.{new.port.name}"):
+                text = f"{prefix}: {text}"
+            if not tolerant:
+                raise TurnoutError(text) from None
+            if not new.error:
+                log.warning("%s; trying again every few seconds", text)
+            return replace(new, device=NO_DEVICE, error=text)
+
+    def _detach(self, leaving: Iterable[Attached]) -> None:
+        for port in leaving:
+            if port.device != NO_DEVICE:
+                try:
+                    self._datapath.detach(port.device)
+                except _engine.EngineError as error:
+                    log.error(
+                        "port %s: %s", port.port.name, error
+                    )  # out of the topology already: nothing to undo
+
+    def _pins(self, state: Actual) -> dict[rxq.Queue, int]:
+        return {
+            (a.number, queue): self._cores.index(core)
+            for a in state.ports.values()
+            for queue, core in a.port.pins.items()
+        }
+
+    def _publish(self, state: Actual, assignment: Mapping[rxq.Queue, int] | None = None) -> None:
+        live = [a for a in state.ports.values() if not a.error]
+        if assignment is None:
+            queues = [(a.number, queue) for a in live for queue in range(a.rxqs)]
+            assignment = rxq.assign(queues, len(self._cores), self._pins(state), self.assignment, self.loads)
+        self._datapath.publish(
+            [
+                _engine.BridgeSpec(number=number, mac_aging=b.mac_aging, mac_table_size=b.mac_table_size)
+                for number, b in state.bridges.values()
+            ],
+            [_port_spec(a, state) for a in live],
+            [_engine.QueueSpec(port=p, queue=q, worker=w) for (p, q), w in assignment.items()],
+        )
+        self.actual, self.assignment = state, dict(assignment)
+
+
+def _by_name(*states: Attached) -> dict[str, Attached]:
+    return {a.port.name: a for a in states}
+
+
+def _port_spec(a: Attached, state: Actual) -> _engine.PortSpec:
+    return _engine.PortSpec(
+        number=a.number,
+        bridge=state.bridges[a.bridge][0],
+        device=a.device,
+        peer=_peer(a, state),
+        vlan_mode=a.port.effective_vlan_mode,
+        tag=a.port.tag or 0,
+        trunks=list(a.port.trunks),
+    )
+
+
+def _peer(a: Attached, state: Actual) -> int:
+    """A patch port's other end, if that names this one in turn; else -1, and what goes in is dropped."""
+    other = state.ports.get(a.port.options.get("peer", ""))
+    if a.port.type != "patch" or other is None or other.port.type != "patch":
+        return -1
+    return other.number if other.port.options["peer"] == a.port.name else -1

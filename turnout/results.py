@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a Switch answers with: frozen, typed, and ready for msgspec.json.encode."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortStats:
+    """A port's counters since it came, and its rates over the last second. `rx`: from the port into the
+    switch.
+    """
+
+    port: str
+    bridge: str
+    rx_packets: int
+    rx_bytes: int
+    tx_packets: int
+    tx_bytes: int
+    drops: int
+    rx_pps: float
+    rx_bps: float  # bits per second
+    tx_pps: float
+    tx_bps: float  # bits per second
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropCount:
+    """Packets that a port lost, by reason."""
+
+    port: str
+    reason: str
+    packets: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FdbEntry:
+    """A learned MAC address. `vlan` is 0 for untagged, `age` in seconds since it was last seen."""
+
+    bridge: str
+    port: str
+    number: int
+    vlan: int
+    mac: str
+    age: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerStats:
+    """A worker over the last second: `load` 0..1, `pps`, `cycles_per_packet`; the rest since it started.
+
+    rxqs: the queues that it polls, as "PORT:QUEUE".
+    """
+
+    worker: int
+    core: int
+    load: float
+    pps: float
+    cycles_per_packet: float
+    packets: int
+    busy_cycles: int
+    total_cycles: int
+    sleeps: int
+    rxqs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortView:
+    """A port and its device; `error` says why it has none, "" if all is well."""
+
+    name: str
+    number: int
+    type: str
+    options: dict[str, str]
+    tag: int | None
+    trunks: tuple[int, ...]
+    vlan_mode: str
+    driver: str
+    mac: str
+    link_up: bool
+    speed_mbps: int
+    mtu: int
+    n_rxq: int
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeView:
+    """A bridge and its ports."""
+
+    name: str
+    mac_aging: int
+    mac_table_size: int
+    ports: tuple[PortView, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchView:
+    """The switch at a glance. memory: "hugepages" or "ordinary"."""
+
+    version: str
+    cores: tuple[int, ...]
+    memory: str
+    mbufs_total: int
+    mbufs_in_use: int
+    bridges: tuple[BridgeView, ...]

@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library: a switch inside this process.
+
+Packets never enter Python. What does: ports, bridges and a tick each second, under one lock.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypedDict, Unpack
+
+from turnout import __version__, _engine
+from turnout.config import columns, edit
+from turnout.config.model import Bridge, Config, Hugepages, Port, VlanMode
+from turnout.config.tree import bridge_from_tree, from_tree, non_defaults, port_from_tree
+from turnout.control import eal, paths
+from turnout.control.meter import Meter, PortRate, WorkerRate
+from turnout.control.ports import Place
+from turnout.control.reconcile import NO_DEVICE, Attached, Reconciler
+from turnout.errors import ConfigError, TurnoutError
+from turnout.results import BridgeView, DropCount, FdbEntry, PortStats, PortView, SwitchView, WorkerStats
+
+log = logging.getLogger(__name__)
+
+_RETRY = 5.0  # s between tries of ports that could not be attached
+_open = threading.Lock()  # held by the Switch that is open in this process
+
+
+class Settings(TypedDict, total=False):
+    """What `Switch` takes beside its bridges; see `turnout.Config`."""
+
+    cores: tuple[int, ...] | list[int]
+    mbufs: int
+    mtu: int
+    hugepages: Hugepages
+    idle: Literal["sleep", "spin"] | int
+    rebalance: int
+
+
+class BridgeSettings(TypedDict, total=False):
+    """What a bridge takes beside its name; see `turnout.Bridge`."""
+
+    mac_aging: int
+    mac_table_size: int
+
+
+class PortSettings(TypedDict, total=False):
+    """What a port takes beside name and type; see `turnout.Port`."""
+
+    options: Mapping[str, str]
+    tag: int | None
+    trunks: tuple[int, ...] | list[int]
+    vlan_mode: VlanMode | None
+    mtu: int
+    n_rxq: int
+    n_rxq_desc: int
+    n_txq_desc: int
+    rxq_affinity: str
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """The engine's errors as ours."""
+    try:
+        yield
+    except _engine.EngineError as error:
+        raise TurnoutError(str(error)) from None
+
+
+def _kebab(settings: Mapping[str, object]) -> dict[str, object]:
+    return {key.replace("_", "-"): value for key, value in settings.items() if value is not None}
+
+
+class Switch:
+    """A running switch; a context manager.
+
+    ```python
+    with turnout.Switch(cores=[1]) as sw:
+        sw.add_bridge("br0")
+        sw.add_port("br0", "vm1", type="vhost-user", options={"path": "/run/vm1.sock"}, tag=10)
+    ```
+
+    config: the desired state to begin with; or its switch-wide settings as keywords, without bridges.
+    run_dir: where ports without a path make their sockets; created if missing.
+    tolerant: a port of `config` that cannot be attached is kept with its error and tried again, as the daemon
+    does;
+        otherwise it raises.
+    housekeeping: a daemon thread calls `tick` each second; False: the caller does.
+
+    Every change either happens whole or raises TurnoutError, one line, and leaves the switch as it was.
+    Methods may be called from any thread. One Switch is open in a process at a time.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        run_dir: Path | None = None,
+        tolerant: bool = False,
+        housekeeping: bool = True,
+        **settings: Unpack[Settings],
+    ) -> None:
+        if config is not None and settings:
+            raise ConfigError("", "give Switch a config or settings, not both")
+        wanted = config or from_tree(_kebab(settings))
+        cores = _cores(wanted)
+        folder = run_dir or paths.run_dir()
+        if not _open.acquire(blocking=False):
+            raise TurnoutError("switch: another Switch is open in this process; close it first")
+        try:
+            with contextlib.suppress(OSError):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _one_line():
+                self._memory = eal.start(wanted)
+                self._datapath = _engine.Datapath(
+                    cores=list(cores), mbufs=wanted.mbufs, mtu=wanted.mtu, spin_us=wanted.spin_us
+                )
+        except BaseException:
+            _open.release()
+            raise
+        self._lock = threading.RLock()
+        self._closed = False
+        self._stopping = threading.Event()
+        self._cores = cores
+        self._config = replace(wanted, bridges=())
+        self._reconciler = Reconciler(
+            self._datapath, cores, Place(number=0, run_dir=folder, workers=len(cores))
+        )
+        self._meter, self._balance = Meter(), Meter()
+        self._next_retry = self._next_balance = 0.0
+        atexit.register(self.close)
+        try:
+            self._change(wanted, tolerant=tolerant)
+        except BaseException:
+            self.close()
+            raise
+        self._thread = threading.Thread(target=self._keep_house, name="turnout-tick", daemon=True)
+        if housekeeping:
+            self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the workers, detaches all ports and frees the memory. Again: does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._stopping.set()
+            atexit.unregister(self.close)
+            try:
+                with _one_line():
+                    self._datapath.close()
+            finally:
+                _open.release()
+
+    # --- the desired state
+
+    @property
+    def config(self) -> Config:
+        """The desired state as it is now."""
+        return self._config
+
+    def apply(self, config: Config) -> None:
+        """Makes the whole of `config` so, touching only what differs. Settings of the switch itself cannot
+        change.
+        """
+        for key, value in non_defaults(replace(config, bridges=self._config.bridges)).items():
+            if value != non_defaults(self._config).get(key):
+                raise ConfigError(key, "cannot change while the switch runs; restart it")
+        with self._lock:
+            self._change(replace(self._config, bridges=config.bridges))
+
+    def add_bridge(self, name: str, **settings: Unpack[BridgeSettings]) -> None:
+        """Adds a bridge without ports."""
+        with self._lock:
+            self._change(edit.add_bridge(self._config, bridge_from_tree(name, _kebab(settings))))
+
+    def set_bridge(self, name: str, *column: str) -> None:
+        """Changes a bridge: `set_bridge("br0", "other_config:mac-aging-time=60")`."""
+        with self._lock:
+            bridge = columns.set_bridge(self._config.bridge(name), column)
+            self._change(edit.set_bridge(self._config, bridge))
+
+    def del_bridge(self, name: str) -> None:
+        """Removes a bridge with its ports."""
+        with self._lock:
+            self._change(edit.del_bridge(self._config, name))
+
+    def add_port(self, bridge: str, name: str, *, type: str, **settings: Unpack[PortSettings]) -> None:
+        """Adds a port of `type` (vhost-user, tap, …) to `bridge`."""
+        with self._lock:
+            port = port_from_tree(name, {"type": type, **_kebab(settings)})
+            self._change(edit.add_port(self._config, bridge, port))
+
+    def add_port_columns(self, bridge: str, name: str, *column: str) -> None:
+        """Adds a port as `ovs-vsctl` spells it: `add_port_columns("br0", "vm1", "type=vhost-user",
+        "tag=10")`.
+        """
+        with self._lock:
+            self._change(edit.add_port(self._config, bridge, columns.make_port(name, column)))
+
+    def set_port(self, name: str, *column: str) -> None:
+        """Changes a port: `set_port("vm1", "tag=10", "options:path=/run/vm1.sock")`; a column without value
+        resets.
+
+        VLAN columns change in place; what concerns the device makes that port's device anew.
+        """
+        with self._lock:
+            _, port = self._config.find_port(name)
+            self._change(edit.set_port(self._config, columns.set_port(port, column)))
+
+    def del_port(self, name: str) -> None:
+        """Removes a port."""
+        with self._lock:
+            self._change(edit.del_port(self._config, name))
+
+    # --- what is
+
+    def show(self) -> SwitchView:
+        """Bridges, ports and their devices."""
+        with self._live():
+            total, used = self._datapath.mbufs()
+            return SwitchView(
+                version=__version__,
+                cores=self._cores,
+                memory=self._memory,
+                mbufs_total=total,
+                mbufs_in_use=used,
+                bridges=tuple(self._bridge_view(bridge) for bridge in self._config.bridges),
+            )
+
+    def stats(self) -> list[PortStats]:
+        """Each port's counters and rates."""
+        with self._live():
+            drops: dict[int, int] = {}
+            for drop in self._datapath.drops():
+                drops[drop.port] = drops.get(drop.port, 0) + drop.packets
+            counters = {c.port: c for c in self._datapath.port_counters()}
+            result = []
+            for name, port in self._reconciler.actual.ports.items():
+                count, rate = counters.get(port.number), self._meter.ports.get(port.number, PortRate())
+                result.append(
+                    PortStats(
+                        port=name,
+                        bridge=port.bridge,
+                        rx_packets=count.rx_packets if count else 0,
+                        rx_bytes=count.rx_bytes if count else 0,
+                        tx_packets=count.tx_packets if count else 0,
+                        tx_bytes=count.tx_bytes if count else 0,
+                        drops=drops.get(port.number, 0),
+                        rx_pps=rate.rx_packets,
+                        rx_bps=rate.rx_bytes * 8,
+                        tx_pps=rate.tx_packets,
+                        tx_bps=rate.tx_bytes * 8,
+                    )
+                )
+            return result
+
+    def drops(self) -> list[DropCount]:
+        """Lost packets by port and reason, the reasons that happened."""
+        with self._live():
+            name = self._reconciler.name_of
+            return [
+                DropCount(port=name(d.port), reason=d.reason, packets=d.packets)
+                for d in self._datapath.drops()
+            ]
+
+    def workers(self) -> list[WorkerStats]:
+        """What each worker core does."""
+        with self._live():
+            name = self._reconciler.name_of
+            queues = [
+                (worker, f"{name(number)}:{queue}")
+                for (number, queue), worker in sorted(self._reconciler.assignment.items())
+            ]
+            result = []
+            for load in self._datapath.worker_loads():
+                rate = self._meter.workers.get(load.worker, WorkerRate())
+                result.append(
+                    WorkerStats(
+                        worker=load.worker,
+                        core=load.core,
+                        load=rate.load,
+                        pps=rate.packets,
+                        cycles_per_packet=rate.cycles_per_packet,
+                        packets=load.packets,
+                        busy_cycles=load.busy_cycles,
+                        total_cycles=load.total_cycles,
+                        sleeps=load.sleeps,
+                        rxqs=tuple(text for worker, text in queues if worker == load.worker),
+                    )
+                )
+            return result
+
+    def fdb(self, bridge: str | None = None) -> list[FdbEntry]:
+        """Learned MAC addresses of `bridge`, or of all."""
+        with self._live():
+            name = self._reconciler.name_of
+            return [
+                FdbEntry(bridge=b, port=name(e.port), number=e.port, vlan=e.vlan, mac=e.mac, age=e.age)
+                for b, number in self._bridge_numbers(bridge)
+                for e in self._datapath.fdb(number)
+            ]
+
+    def fdb_flush(self, bridge: str | None = None) -> int:
+        """Forgets learned MAC addresses of `bridge`, or of all; returns how many."""
+        with self._live():
+            return sum(self._datapath.fdb_flush(number) for _, number in self._bridge_numbers(bridge))
+
+    # --- each second
+
+    def tick(self, now: float | None = None) -> None:
+        """Ages MAC addresses, measures rates, tries failed ports again, rebalances. now: s, monotonic."""
+        now = time.monotonic() if now is None else now
+        with self._live():
+            self._datapath.age()
+            self._meter.sample(self._datapath, now)
+            if now >= self._next_retry:
+                self._next_retry = now + _RETRY
+                self._reconciler.retry()
+            if self._config.rebalance and now >= self._next_balance:
+                self._next_balance = now + self._config.rebalance
+                self._balance.sample(self._datapath, now)
+                self._reconciler.loads = self._balance.queues
+                self._reconciler.rebalance()
+
+    def _keep_house(self) -> None:
+        while not self._stopping.wait(1.0):
+            try:
+                self.tick()
+            except TurnoutError as error:
+                if not self._closed:
+                    log.error("%s", error)
+
+    # --- inside
+
+    @contextlib.contextmanager
+    def _live(self) -> Iterator[None]:
+        """The lock, on a switch that is open, with the engine's errors as ours."""
+        with self._lock:
+            if self._closed:
+                raise TurnoutError("switch: closed; make a new one")
+            with _one_line():
+                yield
+
+    def _change(self, config: Config, *, tolerant: bool = False) -> None:
+        with self._live():
+            self._reconciler.apply(config, tolerant=tolerant)
+            self._config = config
+
+    def _bridge_numbers(self, name: str | None) -> list[tuple[str, int]]:
+        if name is not None:
+            self._config.bridge(name)
+        return [(b, n) for b, (n, _) in self._reconciler.actual.bridges.items() if name in (None, b)]
+
+    def _bridge_view(self, bridge: Bridge) -> BridgeView:
+        return BridgeView(
+            name=bridge.name,
+            mac_aging=bridge.mac_aging,
+            mac_table_size=bridge.mac_table_size,
+            ports=tuple(self._port_view(p, self._reconciler.actual.ports[p.name]) for p in bridge.ports),
+        )
+
+    def _port_view(self, port: Port, actual: Attached) -> PortView:
+        info = self._datapath.device_info(actual.device) if actual.device != NO_DEVICE else None
+        return PortView(
+            name=port.name,
+            number=actual.number,
+            type=port.type,
+            options=dict(port.options),
+            tag=port.tag,
+            trunks=port.trunks,
+            vlan_mode=port.effective_vlan_mode,
+            driver=info.driver if info else "",
+            mac=info.mac if info else "",
+            link_up=info.link_up if info else port.type == "patch",
+            speed_mbps=info.speed_mbps if info else 0,
+            mtu=info.mtu if info else port.mtu,
+            n_rxq=actual.rxqs,
+            error=actual.error,
+        )
+
+
+def _cores(config: Config) -> tuple[int, ...]:
+    """The cores to poll on; ConfigError if one is not this process's to use."""
+    allowed = sorted(os.sched_getaffinity(0))
+    for core in config.cores:
+        if core not in allowed:
+            raise ConfigError(
+                "cores", f"no core {core} for this process; there are: {', '.join(map(str, allowed))}"
+            )
+    return config.cores or (allowed[-1],)
