@@ -52,8 +52,9 @@ class BridgeSettings(TypedDict, total=False):
 
 
 class PortSettings(TypedDict, total=False):
-    """What a port takes beside name and type; see `turnout.Port`."""
+    """What a port takes beside its name; see `turnout.Port`."""
 
+    type: str
     options: Mapping[str, str]
     tag: int | None
     trunks: tuple[int, ...] | list[int]
@@ -184,44 +185,46 @@ class Switch:
         with self._lock:
             self._change(replace(self._config, bridges=config.bridges))
 
-    def add_bridge(self, name: str, **settings: Unpack[BridgeSettings]) -> None:
-        """Adds a bridge without ports."""
-        with self._lock:
-            self._change(edit.add_bridge(self._config, bridge_from_tree(name, _kebab(settings))))
+    def add_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
+        """Adds a bridge without ports: `add_bridge("br0", mac_aging=60)`.
 
-    def set_bridge(self, name: str, *column: str) -> None:
-        """Changes a bridge: `set_bridge("br0", "other_config:mac-aging-time=60")`."""
+        Settings may also come as columns, the way `ovs-vsctl` spells them: "other_config:mac-aging-time=60".
+        """
+        tree = columns.bridge_tree(name, _kebab(settings), column)
         with self._lock:
-            bridge = columns.set_bridge(self._config.bridge(name), column)
-            self._change(edit.set_bridge(self._config, bridge))
+            self._change(edit.add_bridge(self._config, bridge_from_tree(name, tree)))
+
+    def set_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
+        """Changes a bridge; a column without value, as in "mac_aging=", takes that back to its default."""
+        with self._lock:
+            old = self._config.bridge(name)
+            tree = columns.bridge_tree(name, {**non_defaults(old), **_kebab(settings)}, column)
+            new = replace(bridge_from_tree(name, tree), ports=old.ports)
+            self._change(edit.set_bridge(self._config, new))
 
     def del_bridge(self, name: str) -> None:
         """Removes a bridge with its ports."""
         with self._lock:
             self._change(edit.del_bridge(self._config, name))
 
-    def add_port(self, bridge: str, name: str, *, type: str, **settings: Unpack[PortSettings]) -> None:
-        """Adds a port of `type` (vhost-user, tap, …) to `bridge`."""
-        with self._lock:
-            port = port_from_tree(name, {"type": type, **_kebab(settings)})
-            self._change(edit.add_port(self._config, bridge, port))
+    def add_port(self, bridge: str, name: str, *column: str, **settings: Unpack[PortSettings]) -> None:
+        """Adds a port: `add_port("br0", "vm1", type="vhost-user", options={"path": "/run/vm1"}, tag=10)`.
 
-    def add_port_columns(self, bridge: str, name: str, *column: str) -> None:
-        """Adds a port as `ovs-vsctl` spells it: `add_port_columns("br0", "vm1", "type=vhost-user",
-        "tag=10")`.
+        Or with columns, the way `ovs-vsctl` spells them: "type=vhost-user", "options:path=/run/vm1", "tag=10".
+        """
+        tree = columns.port_tree(name, _kebab(settings), column)
+        with self._lock:
+            self._change(edit.add_port(self._config, bridge, port_from_tree(name, tree)))
+
+    def set_port(self, name: str, *column: str, **settings: Unpack[PortSettings]) -> None:
+        """Changes a port: `set_port("vm1", tag=10)`; a column without value, as in "tag=", takes that back.
+
+        VLANs and pins change in place; what concerns the device makes this port's device anew.
         """
         with self._lock:
-            self._change(edit.add_port(self._config, bridge, columns.make_port(name, column)))
-
-    def set_port(self, name: str, *column: str) -> None:
-        """Changes a port: `set_port("vm1", "tag=10", "options:path=/run/vm1.sock")`; a column without value
-        resets.
-
-        VLAN columns change in place; what concerns the device makes that port's device anew.
-        """
-        with self._lock:
-            _, port = self._config.find_port(name)
-            self._change(edit.set_port(self._config, columns.set_port(port, column)))
+            _, old = self._config.find_port(name)
+            tree = columns.port_tree(name, {**non_defaults(old), **_kebab(settings)}, column)
+            self._change(edit.set_port(self._config, port_from_tree(name, tree)))
 
     def del_port(self, name: str) -> None:
         """Removes a port."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`key=value` columns as `ovs-vsctl` spells them, applied to a port or a bridge.
+"""`key=value` columns as `ovs-vsctl` spells them, applied to the tree of a port or a bridge.
 
 `tag=10`, `trunks=10,20-29`, `options:path=/run/vm1`, `mtu_request=9000`, `other_config:pmd-rxq-affinity=0:1`.
 An empty value or `[]` takes the setting back to its default.
@@ -8,8 +8,7 @@ An empty value or `[]` takes the setting back to its default.
 import re
 from collections.abc import Iterable, Mapping
 
-from turnout.config.model import Bridge, Port
-from turnout.config.tree import Tree, bridge_from_tree, non_defaults, port_from_tree
+from turnout.config.tree import Tree
 from turnout.errors import ConfigError
 
 # column → the setting's key in the tree; Open vSwitch's spellings beside ours
@@ -45,22 +44,14 @@ OPTION_ALIASES: Mapping[str, str] = {"vhost-server-path": "path"}
 _NUMBERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
 
-def make_port(name: str, columns: Iterable[str]) -> Port:
-    """A new port from its columns. ConfigError says which is wrong."""
-    return port_from_tree(name, _with_columns({}, f"port.{name}", columns, PORT_COLUMNS))
+def port_tree(name: str, tree: Tree, columns: Iterable[str]) -> Tree:
+    """The port's tree with the columns changed. ConfigError says which column is wrong."""
+    return _with_columns(tree, f"port.{name}", columns, PORT_COLUMNS)
 
 
-def set_port(port: Port, columns: Iterable[str]) -> Port:
-    """`port` with the columns changed."""
-    tree = _with_columns(non_defaults(port), f"port.{port.name}", columns, PORT_COLUMNS)
-    return port_from_tree(port.name, tree)
-
-
-def set_bridge(bridge: Bridge, columns: Iterable[str]) -> Bridge:
-    """`bridge` with the columns changed, its ports kept."""
-    tree = _with_columns(non_defaults(bridge), f"bridge.{bridge.name}", columns, BRIDGE_COLUMNS)
-    tree["port"] = {port.name: non_defaults(port) for port in bridge.ports}
-    return bridge_from_tree(bridge.name, tree)
+def bridge_tree(name: str, tree: Tree, columns: Iterable[str]) -> Tree:
+    """The bridge's tree with the columns changed."""
+    return _with_columns(tree, f"bridge.{name}", columns, BRIDGE_COLUMNS)
 
 
 def _with_columns(tree: Tree, where: str, columns: Iterable[str], known: Mapping[str, str]) -> Tree:

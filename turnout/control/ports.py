@@ -323,20 +323,23 @@ def check_host(port: Port, place: Place) -> None:
         raise ConfigError(f"port.{port.name}", problem)
 
 
-def check_config(config: Config, cores: tuple[int, ...], run_dir: Path) -> None:
-    """Checks what no dataclass can: options against types, pins against `cores`, claims of two ports."""
+def check_pins(port: Port, cores: tuple[int, ...]) -> None:
+    """ConfigError if the port pins a queue to a core that has no worker."""
+    for core in port.pins.values():
+        if core not in cores:
+            have = ", ".join(map(str, cores))
+            raise ConfigError(
+                f"port.{port.name}.rxq-affinity", f"no worker on core {core}; workers are on: {have}"
+            )
+
+
+def check_config(config: Config, place: Place) -> None:
+    """Checks what no dataclass can: options against types, and that no two ports claim the same thing."""
     owners: dict[str, str] = {}
     for bridge in config.bridges:
         try:
             for port in bridge.ports:
-                for core in port.pins.values():
-                    if core not in cores:
-                        have = ", ".join(map(str, cores))
-                        raise ConfigError(
-                            f"port.{port.name}.rxq-affinity",
-                            f"no worker on core {core}; workers are on: {have}",
-                        )
-                made = device(port, Place(number=0, run_dir=run_dir, workers=len(cores)))
+                made = device(port, place)
                 if made and made.claim:
                     if made.claim in owners:
                         raise ConfigError(

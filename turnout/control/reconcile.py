@@ -131,8 +131,12 @@ class Reconciler:
 
         tolerant: a port that cannot be attached is kept with its error instead, for `retry`.
         """
-        ports.check_config(desired, self._cores, self._place.run_dir)
+        ports.check_config(desired, self._place)
         wanted = [p for b in desired.bridges for p in b.ports]
+        for port in wanted:
+            old = self.actual.ports.get(port.name)
+            if not tolerant and (old is None or old.port != port):
+                ports.check_pins(port, self._cores)
         steps = plan(self.actual, desired, {p.name: self._claim(p) for p in wanted})
         before = self.actual
         added: list[Attached] = []
@@ -228,6 +232,7 @@ class Reconciler:
             (a.number, queue): self._cores.index(core)
             for a in state.ports.values()
             for queue, core in a.port.pins.items()
+            if core in self._cores  # a saved pin may name a core that is no worker's today
         }
 
     def _publish(self, state: Actual, assignment: Mapping[rxq.Queue, int] | None = None) -> None:
