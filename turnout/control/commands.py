@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon's commands, by the names that `ovs-appctl -t SOCKET NAME …` uses. Queries below turnout/ answer
+in JSON.
+"""
+
+import json
+from collections.abc import Callable
+
+import msgspec
+
+from turnout import __version__
+from turnout.config.model import Config
+from turnout.config.tree import from_tree, to_tree
+from turnout.control.unixctl import Command
+from turnout.errors import ConfigError, TurnoutError
+from turnout.switch import Switch
+
+MANY = 1000
+
+
+def _flag(arguments: list[str], flag: str) -> bool:
+    """Whether `flag` is among the arguments, which it leaves."""
+    found = flag in arguments
+    if found:
+        arguments.remove(flag)
+    return found
+
+
+class Commands:
+    """What the control socket can ask of a switch. `save` keeps the desired state; a change it refuses is
+    undone.
+    """
+
+    def __init__(self, switch: Switch, save: Callable[[Config], None], stop: Callable[[], None]) -> None:
+        self._switch = switch
+        self._save = save
+        self._stop = stop
+        self.table = {
+            "turnout/add-br": Command(self._add_br, "[--may-exist] BRIDGE [COLUMN=VALUE…]", 1, MANY),
+            "turnout/del-br": Command(self._del_br, "[--if-exists] BRIDGE", 1, 2),
+            "turnout/add-port": Command(self._add_port, "[--may-exist] BRIDGE PORT [COLUMN=VALUE…]", 2, MANY),
+            "turnout/del-port": Command(self._del_port, "[--if-exists] [BRIDGE] PORT", 1, 3),
+            "turnout/set": Command(self._set, "bridge|port NAME COLUMN=VALUE…", 3, MANY),
+            "turnout/apply": Command(self._apply, "CONFIG-AS-JSON", 1, 1),
+            "turnout/config": Command(lambda _: json.dumps(to_tree(switch.config))),
+            "turnout/show": Command(lambda _: _json(switch.show())),
+            "turnout/stats": Command(lambda _: _json(switch.stats())),
+            "turnout/workers": Command(lambda _: _json(switch.workers())),
+            "turnout/drops": Command(lambda _: _json(switch.drops())),
+            "turnout/fdb": Command(lambda a: _json(switch.fdb(*a)), "[BRIDGE]", 0, 1),
+            "fdb/show": Command(self._fdb_show, "BRIDGE", 1, 1),
+            "fdb/flush": Command(self._fdb_flush, "[BRIDGE]", 0, 1),
+            "version": Command(lambda _: f"turnout {__version__}"),
+            "list-commands": Command(self._list),
+            "help": Command(self._list),
+            "exit": Command(self._exit),
+        }
+
+    def _change(self, act: Callable[[], None]) -> str:
+        """Carries out a change and keeps it, or neither."""
+        before = self._switch.config
+        act()
+        if self._switch.config != before:
+            try:
+                self._save(self._switch.config)
+            except TurnoutError:
+                self._switch.apply(before)
+                raise
+        return ""
+
+    def _add_br(self, arguments: list[str]) -> str:
+        may_exist = _flag(arguments, "--may-exist")
+        name, *columns = arguments
+        if may_exist and any(b.name == name for b in self._switch.config.bridges):
+            return self._change(lambda: self._switch.set_bridge(name, *columns))
+        return self._change(lambda: self._switch.add_bridge(name, *columns))
+
+    def _del_br(self, arguments: list[str]) -> str:
+        if_exists = _flag(arguments, "--if-exists")
+        name = arguments[0]
+        if if_exists and all(b.name != name for b in self._switch.config.bridges):
+            return ""
+        return self._change(lambda: self._switch.del_bridge(name))
+
+    def _add_port(self, arguments: list[str]) -> str:
+        may_exist = _flag(arguments, "--may-exist")
+        bridge, name, *columns = arguments
+        if may_exist and any(p.name == name for p in self._switch.config.bridge(bridge).ports):
+            return self._change(lambda: self._switch.set_port(name, *columns))
+        return self._change(lambda: self._switch.add_port(bridge, name, *columns))
+
+    def _del_port(self, arguments: list[str]) -> str:
+        if_exists = _flag(arguments, "--if-exists")
+        *bridge, name = arguments
+        if if_exists and all(p.name != name for b in self._switch.config.bridges for p in b.ports):
+            return ""
+        home, _ = self._switch.config.find_port(name)
+        if bridge and bridge[0] != home.name:
+            raise ConfigError(f"port.{name}", f"is on bridge {home.name}, not {bridge[0]}")
+        return self._change(lambda: self._switch.del_port(name))
+
+    def _set(self, arguments: list[str]) -> str:
+        table, name, *columns = arguments
+        match table.lower():
+            case "port" | "interface":
+                return self._change(lambda: self._switch.set_port(name, *columns))
+            case "bridge":
+                return self._change(lambda: self._switch.set_bridge(name, *columns))
+        raise TurnoutError(f"set {table}: no such table; there are: bridge, port, interface")
+
+    def _apply(self, arguments: list[str]) -> str:
+        try:
+            tree = json.loads(arguments[0])
+        except (ValueError, RecursionError) as error:
+            raise TurnoutError(f"apply: not JSON: {error}") from None
+        config = from_tree(tree)
+        return self._change(lambda: self._switch.apply(config))
+
+    def _fdb_show(self, arguments: list[str]) -> str:
+        """Open vSwitch's own layout, for scripts that read it."""
+        rows = [f"{e.number:>5}  {e.vlan:>4}  {e.mac}  {e.age:>3}" for e in self._switch.fdb(arguments[0])]
+        return "\n".join([" port  VLAN  MAC                Age", *rows])
+
+    def _fdb_flush(self, arguments: list[str]) -> str:
+        return f"table successfully flushed, {self._switch.fdb_flush(*arguments)} entries"
+
+    def _list(self, _: list[str]) -> str:
+        rows = (f"  {name:<23} {command.usage}".rstrip() for name, command in sorted(self.table.items()))
+        return "\n".join(["The available commands are:", *rows])
+
+    def _exit(self, _: list[str]) -> str:
+        self._stop()
+        return ""
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

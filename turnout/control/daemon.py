@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon: a Switch, the control socket in front of it, the state file behind it."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from turnout.config import state, toml
+from turnout.config.model import Config
+from turnout.config.tree import from_tree, to_tree
+from turnout.control import paths
+from turnout.control.commands import Commands
+from turnout.control.unixctl import Command, Server
+from turnout.errors import TurnoutError
+from turnout.switch import Switch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to serve. `overrides`: switch-wide settings, as in the TOML file, that win over it."""
+
+    config: Path | None
+    state: Path
+    socket: Path
+    overrides: Mapping[str, object]
+
+
+def initial(options: Options) -> tuple[Config, str]:
+    """The desired state to start with, and the TOML file's digest.
+
+    Switch-wide settings come from the file and the command line. Bridges and ports come from the state file,
+    unless the TOML file is new or has changed since that was written: then they come from the TOML file.
+    """
+    saved = state.load(options.state)
+    if options.config is None:
+        base, digest = Config(), ""
+        bridges = saved.bridges if saved else ()
+    else:
+        base, digest = toml.load(options.config), state.digest(options.config)
+        if saved and saved.config_digest == digest:
+            bridges = saved.bridges
+        else:
+            bridges = base.bridges
+            if saved and saved.bridges not in ((), bridges):
+                log.warning("%s changed: its bridges and ports replace the saved ones", options.config)
+    config = from_tree({**to_tree(replace(base, bridges=())), **options.overrides})
+    return replace(config, bridges=bridges), digest
+
+
+def serve(options: Options) -> None:
+    """Runs until SIGTERM, SIGINT or the `exit` command. TurnoutError, one line, if it cannot start."""
+    config, digest = initial(options)
+    _make_folders(options)
+    stopping = False
+
+    def stop(_signal: int = 0, _frame: FrameType | None = None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    def save(changed: Config) -> None:
+        state.save(options.state, state.State(bridges=changed.bridges, config_digest=digest))
+
+    commands: dict[str, Command] = {}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_pid_file(options.socket))
+        server = stack.enter_context(contextlib.closing(Server(options.socket, commands)))
+        server.watch(stack.enter_context(_signals(stop)))
+        switch = stack.enter_context(
+            Switch(config, run_dir=options.socket.parent, tolerant=True, housekeeping=False)
+        )
+        save(config)
+        commands |= Commands(switch, save, stop).table
+        cores = ",".join(map(str, switch.show().cores))
+        log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)
+        next_tick = 0.0
+        while not stopping:
+            if (now := time.monotonic()) >= next_tick:
+                next_tick = now + 1.0
+                _tick(switch, now)
+            server.poll(next_tick - time.monotonic())
+        log.info("stopping")
+
+
+def _tick(switch: Switch, now: float) -> None:
+    try:
+        switch.tick(now)
+    except TurnoutError as error:
+        log.error("%s", error)
+
+
+def _make_folders(options: Options) -> None:
+    """Makes the default folders; another one that the user names has to exist."""
+    for file, default in ((options.socket, paths.control_socket()), (options.state, paths.state_file())):
+        if file == default:
+            try:
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise TurnoutError(f"{file.parent}: cannot create: {error.strerror}; run as root") from None
+
+
+@contextlib.contextmanager
+def _pid_file(control: Path) -> Iterator[None]:
+    """Beside the socket, locked while we live: of two daemons that start at once on one socket, one wins."""
+    path = control.with_suffix(".pid")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TurnoutError(f"control socket {control}: cannot write {path}: {error.strerror}") from None
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pid = file.read().strip() or "?"
+            raise TurnoutError(
+                f"control socket {control}: taken by a running daemon (pid {pid}); stop it or use another --socket"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[int, FrameType | None], None]) -> Iterator[socket.socket]:
+    """SIGTERM and SIGINT call `stop`; the socket becomes readable, so that a wait ends."""
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        end.setblocking(False)
+    with reader, writer:
+        old_wakeup = signal.set_wakeup_fd(writer.fileno())
+        old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield reader
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(old_wakeup)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket: Open vSwitch's unixctl protocol (JSON-RPC 1.0 on a Unix socket), so that ovs-appctl
+speaks to us.
+
+Messages and their parser are the `ovs` package's. Its server is not used: there a client that never ends a
+message stalls the loop or eats the memory, some bytes raise, and select() ends at descriptor 1023. Here each
+client gets a bounded turn, a message has a bounded size, and whatever a client sends costs at most its own
+connection.
+"""
+
+import codecs
+import contextlib
+import json
+import logging
+import os
+import selectors
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import ovs.json  # type: ignore[import-untyped]
+import ovs.jsonrpc  # type: ignore[import-untyped]
+
+from turnout.control import host
+from turnout.errors import TurnoutError
+
+log = logging.getLogger(__name__)
+
+TURN_BYTES = 65536  # what a client may send per turn of the loop
+MESSAGE_CHARS = 4 << 20  # the longest request
+CLIENTS = 64
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a request runs: `run` takes the arguments and returns the reply's text, or raises TurnoutError."""
+
+    run: Callable[[list[str]], str]
+    usage: str = ""
+    least: int = 0
+    most: int = 0
+
+
+class _Client:
+    """One connection. Each turn reads, runs what is complete and writes, and never waits."""
+
+    def __init__(self, sock: socket.socket, commands: Mapping[str, Command]) -> None:
+        self.sock = sock
+        self._commands = commands
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._parser = ovs.json.Parser()
+        self._chars = 0  # of the message being parsed
+        self._input = ""
+        self._output = b""
+
+    @property
+    def events(self) -> int:
+        """What to wait for: a client that does not read its replies is not read from either."""
+        return selectors.EVENT_WRITE if self._output else selectors.EVENT_READ
+
+    def turn(self) -> bool:
+        """Whether the connection is to stay open."""
+        if not self._output:
+            try:
+                data = self.sock.recv(TURN_BYTES)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self._input += self._decode(data)
+        self._write()
+        while self._input and not self._output:
+            used = self._parser.feed(self._input)
+            self._input = self._input[used:]
+            self._chars += used
+            if self._parser.is_done():
+                self._answer(ovs.jsonrpc.Message.from_json(self._parser.finish()))
+                self._parser, self._chars = ovs.json.Parser(), 0
+            elif self._chars > MESSAGE_CHARS:
+                raise ValueError(f"message longer than {MESSAGE_CHARS} characters")
+        return True
+
+    def _answer(self, message: ovs.jsonrpc.Message | str) -> None:
+        if isinstance(message, str) or message.type != ovs.jsonrpc.Message.T_REQUEST:
+            raise ValueError(message if isinstance(message, str) else "not a request")
+        try:
+            text, ok = self._run(message.method, message.params), True
+        except TurnoutError as error:
+            text, ok = str(error), False
+        if text and not text.endswith("\n"):
+            text += "\n"
+        reply = {"id": message.id, "result": text if ok else None, "error": None if ok else text}
+        self._output += json.dumps(reply).encode()
+        self._write()
+
+    def _run(self, method: str, params: list[object]) -> str:
+        command = self._commands.get(method)
+        arguments = [p for p in params if isinstance(p, str)]
+        if command is None:
+            raise TurnoutError(f'"{method}" is not a valid command')
+        if len(arguments) < len(params):
+            raise TurnoutError(f'"{method}" command has non-string argument')
+        if not command.least <= len(params) <= command.most:
+            raise TurnoutError(f"{method}: usage: {method} {command.usage}")
+        try:
+            return command.run(arguments)
+        except TurnoutError:
+            raise
+        except Exception as error:
+            log.exception("%s failed", method)
+            raise TurnoutError(f"{method}: internal error: {error!r}; see the daemon's log") from error
+
+    def _write(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._output:
+                self._output = self._output[self.sock.send(self._output) :]
+
+
+class Server:
+    """Listens at `path` (mode 0600). The caller's loop calls `poll`."""
+
+    def __init__(self, path: Path, commands: Mapping[str, Command]) -> None:
+        if len(os.fsencode(path)) > 107:
+            raise TurnoutError(f"control socket {path}: longer than the 107 bytes of a Unix socket's path")
+        if problem := host.free_socket(str(path)):
+            raise TurnoutError(f"control {problem}")
+        self.path = path
+        self._commands = commands
+        self._selector = selectors.DefaultSelector()
+        self._clients: dict[int, _Client] = {}
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.setblocking(False)
+        mask = os.umask(0o177)
+        try:
+            self._listener.bind(str(path))
+        except OSError as error:
+            self._listener.close()
+            raise TurnoutError(f"control socket {path}: {error.strerror}") from None
+        finally:
+            os.umask(mask)
+        self._listener.listen(CLIENTS)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def watch(self, sock: socket.socket) -> None:
+        """Lets `poll` return when `sock` has something to read, and swallows it."""
+        self._selector.register(sock, selectors.EVENT_READ, sock)
+
+    def poll(self, seconds: float) -> None:
+        """Waits up to `seconds` for clients and gives each a turn."""
+        for key, _ in self._selector.select(max(0.0, seconds)):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif isinstance(key.data, _Client):
+                self._turn(key.data)
+            else:
+                key.data.recv(4096)
+
+    def close(self) -> None:
+        """Drops all clients and removes the socket."""
+        for client in list(self._clients.values()):
+            self._drop(client)
+        self._selector.close()
+        self._listener.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        if len(self._clients) >= CLIENTS:
+            sock.close()
+            return
+        sock.setblocking(False)
+        client = _Client(sock, self._commands)
+        self._clients[sock.fileno()] = client
+        self._selector.register(sock, client.events, client)
+
+    def _turn(self, client: _Client) -> None:
+        try:
+            if client.turn():
+                self._selector.modify(client.sock, client.events, client)
+                return
+        except (ValueError, RecursionError, OSError) as error:
+            log.warning("control socket: a client was dropped: %s", error)
+        self._drop(client)
+
+    def _drop(self, client: _Client) -> None:
+        self._selector.unregister(client.sock)
+        del self._clients[client.sock.fileno()]
+        client.sock.close()
