@@ -16,11 +16,16 @@ from turnout.bench.traffic import cached_pcap
 from turnout.lab.console import LabError
 from turnout.lab.testpmd import Testpmd, virtio_user
 
+Progress = Callable[[str], None]
+"""Takes a few words on how far a measurement is."""
+
 _GUEST_MACS: Final = ("02:00:00:00:00:a0", "02:00:00:00:00:a1")
 _NULL: Final = "net_null1,no-rx=1"  # without no-rx it floods the switch with packets of its own
 _GUEST_BURST: Final = 32
-_STEADY: Final = 0.03  # relative change between two probes that counts as none
-_PROBE_S: Final = 0.5
+_PROBE_S: Final = 0.4
+_STEADY_PROBES: Final = 3  # in a row, none of them…
+_RISING: Final = 1.05  # … faster than the best before by more than this
+_PASSES: Final = 10  # packets of each flow before any probe counts
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Timing:
     """How long to measure. Seconds."""
 
     window: float = 3.0
-    settle: float = 20.0  # at most this long until the rate stops changing
+    settle: float = 30.0  # at most this long until the rate stops rising
 
 
 @contextlib.contextmanager
@@ -39,7 +44,7 @@ def running(scenario: Scenario, name: ContenderName, pcaps: Path) -> Iterator[Co
         contender = stack.enter_context(start(name, _ports(scenario, sockets, pcaps), scenario.mbufs))
         # The guest owns its sockets and comes second: every contender reconnects by itself.
         if scenario.harness == "generator":
-            generator = stack.enter_context(_generator(sockets[0], cached_pcap(pcaps, scenario.flows), scenario.flows))
+            generator = stack.enter_context(_generator(sockets[0], pcaps, scenario.flows))
             generator.wait_link(1)
             generator.start()
         elif scenario.harness == "loop":
@@ -51,10 +56,16 @@ def running(scenario: Scenario, name: ContenderName, pcaps: Path) -> Iterator[Co
         yield contender
 
 
-def measure(contender: Contender, scenario: Scenario, name: ContenderName, round: int, timing: Timing,
-            progress: Callable[[str], None]) -> Measurement:  # fmt: skip
-    """Waits until the contender's rate is steady, then counts for a window. LabError if nothing is delivered."""
-    settled = _settle(contender, timing.settle, progress)
+def measure(
+    contender: Contender,
+    scenario: Scenario,
+    name: ContenderName,
+    round: int,
+    timing: Timing,
+    progress: Progress,
+) -> Measurement:
+    """Waits until the rate has stopped rising, then counts for a window. LabError if nothing is delivered."""
+    settled = _settle(contender, scenario.flows, timing.settle, progress)
     first = contender.read()
     time.sleep(timing.window)
     last = contender.read()
@@ -72,19 +83,24 @@ def measure(contender: Contender, scenario: Scenario, name: ContenderName, round
     )
 
 
-def _settle(contender: Contender, limit: float, progress: Callable[[str], None]) -> bool:
-    """Waits at most `limit` seconds for three probes in a row that deliver alike; whether they did."""
+def _settle(contender: Contender, flows: int, limit: float, progress: Progress) -> bool:
+    """Waits at most `limit` seconds for the rate to stop rising; whether it did.
+
+    A flow's first packets are the costly ones: no probe counts before every flow has been seen a few times.
+    """
     deadline = time.monotonic() + limit
-    rates: list[float] = []
-    before = contender.read()
+    start = before = contender.read()
+    best, steady = 0.0, 0
     while time.monotonic() < deadline:
         time.sleep(_PROBE_S)
         now = contender.read()
-        rates = [*rates[-2:], now.mpps_since(before)]
-        before = now
-        progress(f"settling, {rates[-1]:.2f} Mpps")
-        if len(rates) == 3 and 0 < max(rates) <= (1 + _STEADY) * min(rates):
+        rate = now.mpps_since(before)
+        progress(f"settling, {rate:.2f} Mpps")
+        seen = now.delivered - start.delivered >= _PASSES * flows
+        steady = steady + 1 if seen and 0 < rate <= _RISING * best else 0
+        if steady == _STEADY_PROBES:
             return True
+        best, before = max(best, rate), now
     return False
 
 
@@ -100,7 +116,8 @@ def _ports(scenario: Scenario, sockets: tuple[Path, Path], pcaps: Path) -> tuple
             return Port("a", socket=sockets[0]), Port("b", socket=sockets[1])
 
 
-def _generator(socket: Path, pcap: Path, flows: int) -> Testpmd:
+def _generator(socket: Path, pcaps: Path, flows: int) -> Testpmd:
+    pcap = cached_pcap(pcaps, flows)
     return Testpmd(
         [f"net_pcap0,rx_pcap={pcap},infinite_rx=1", virtio_user(socket, server=True, mac=_GUEST_MACS[0])],
         core=CONTROL_CORE,

@@ -16,8 +16,35 @@ class Measurement:
     contender: ContenderName
     round: int
     mpps: float  # million packets delivered a second
-    cycles_per_packet: float | None  # TSC cycles in which the worker was busy; None: the contender doesn't say
+    cycles_per_packet: float | None  # TSC cycles of busy polls; None: the contender doesn't say
     settled: bool  # whether the rate had stopped changing before the window
+
+
+@dataclass(frozen=True)
+class Outage:
+    """The switch killed with SIGKILL and started again at once, under guest traffic."""
+
+    contender: ContenderName
+    round: int
+    milliseconds: float  # from the last packet before to the first one after
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A switch with two TAP ports and nothing to do but answer one lone ping."""
+
+    contender: ContenderName
+    round: int
+    cpu_percent: float  # of one core, all threads of the daemon, without any traffic
+    ping_us: float  # median round trip of a ping every 0.1 s
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A measurement that could not be taken, and why."""
+
+    what: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -83,12 +110,16 @@ def ratio(
     return statistics.median(ratios) if ratios else None
 
 
-def judge(measurements: Sequence[Measurement], scenarios: Sequence[Scenario]) -> list[Verdict]:
-    """Every floor of `scenarios`, with the ratio reached."""
+def judge(
+    measurements: Sequence[Measurement], scenarios: Sequence[Scenario], contenders: Sequence[ContenderName]
+) -> list[Verdict]:
+    """The floors that these `scenarios` and `contenders` can decide, each with the ratio reached."""
+    names = {scenario.name for scenario in scenarios}
     return [
         Verdict(scenario.name, floor, ratio(measurements, scenario.name, floor.contender, floor.scenario))
         for scenario in scenarios
         for floor in scenario.floors
+        if {"turnout", floor.contender} <= set(contenders) and (floor.scenario or scenario.name) in names
     ]
 
 

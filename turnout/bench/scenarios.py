@@ -31,8 +31,9 @@ class Scenario:
     """One line of the report.
 
     Harnesses: `replay`: net_pcap replays from memory for ever → net_null, both polled by the contender.
-    `generator`: a testpmd on the other core replays the pcap into a vhost-user port of the contender → net_null.
-    `loop`: a testpmd guest on the other core bounces `packets` between two vhost-user ports of the contender.
+    `generator`: a testpmd on the other core replays into a vhost-user port of the contender → net_null.
+    `loop`: a testpmd guest on the other core bounces `packets` between two vhost-user ports.
+    In the first two the destination never answers, so every switch floods to its only other port.
     """
 
     name: str

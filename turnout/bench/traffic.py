@@ -12,8 +12,8 @@ DESTINATION_MAC: Final = bytes.fromhex("0200000000fe")
 FRAME_BYTES: Final = 60
 """Frame without its FCS: 64 bytes on the wire."""
 
-# One struct for a pcap record header and its frame, so that a flow costs one call. Network byte order throughout:
-# libpcap accepts either order for its own headers.
+# One struct for a pcap record header and its frame, so that a flow costs one call. Network byte order
+# throughout: libpcap accepts either order for its own headers.
 _RECORD: Final = struct.Struct(">4I 6sHIH BBHHHBBHII 4H 18x")
 _FILE_HEADER: Final = struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
 _RECORD_HEADER_BYTES: Final = 16
@@ -24,9 +24,9 @@ _UDP_BYTES: Final = _IP_BYTES - 20
 
 
 def _record(flow: int) -> bytes:
-    """One pcap record: the 60-byte UDP frame of flow number `flow`, whose MAC and both addresses are its own."""
-    # Multiplying by an odd number permutes the 24-bit numbers: distinct flows stay distinct, yet no field counts
-    # upwards, which would be kinder to hash tables than real traffic is.
+    """One pcap record: the frame of flow number `flow`, whose source MAC and both addresses are its own."""
+    # Multiplying by an odd number permutes the 24-bit numbers: distinct flows stay distinct, yet no field
+    # counts upwards, which would be kinder to hash tables than real traffic is.
     mac = flow * 0x9E3779 & 0xFFFFFF
     source = 0x0A000000 | flow * 0x85EBCB & 0xFFFFFF
     destination = 0x0B000000 | flow * 0xC2B2AF & 0xFFFFFF
@@ -46,7 +46,7 @@ def _record(flow: int) -> bytes:
 def write_pcap(path: Path, flows: int) -> None:
     """Writes a pcap file of `flows` 60-byte UDP frames, one per flow, all to `DESTINATION_MAC`.
 
-    Flows differ in source MAC, both IPv4 addresses and both ports; IPv4 checksums are right, UDP's are absent (0).
+    Flows differ in source MAC, both IPv4 addresses and both ports; IPv4 checksums are right, UDP has none.
     The file appears whole or not at all. Raises ValueError unless 1 ≤ flows ≤ 2^24.
     """
     if not 1 <= flows <= _FLOWS_MAX:
