@@ -1,16 +1,74 @@
 # Turnout's verbs. `make demo` and `make test` need nothing prepared by hand on a fresh Debian 12, as root.
-PYTHON ?= /usr/bin/python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-BUILD  := build$(if $(SANITIZE),-asan)
+PYTHON   ?= /usr/bin/python3
+VENV     := .venv
+BIN      := $(CURDIR)/$(VENV)/bin
+, := ,
+BUILD    := build$(if $(SANITIZE),-asan)
+TESTS    ?= tests
+export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help: ## show these verbs
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml scripts/pins.py
+	scripts/packages build
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python scripts/pins.py build run dev bench | $(BIN)/pip install --quiet --disable-pip-version-check -r /dev/stdin
+	scripts/pins.py build run dev bench | $(BIN)/pip install --quiet --disable-pip-version-check -r /dev/stdin
 	echo "$(CURDIR)" > $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/turnout-checkout.pth
-	printf '#!/bin/sh\nexec "$(CURDIR)/$(BIN)/python" -m turnout "$$@"\n' > $(BIN)/turnout && chmod +x $(BIN)/turnout
+	printf '#!/bin/sh\nexec "$(BIN)/python" -m turnout "$$@"\n' > $(BIN)/turnout && chmod +x $(BIN)/turnout
 	touch $@
+
+$(BUILD)/build.ninja: $(VENV)/.ready
+	[ -f $@ ] || meson setup $(BUILD) $(if $(SANITIZE),-Db_sanitize=address$(,)undefined -Db_lundef=false -Dbuildtype=debugoptimized)
+	touch $@
+
+.PHONY: build
+build: $(BUILD)/build.ninja ## compile the engine into turnout/
+	ninja -C $(BUILD) --quiet
+	cmp -s $(BUILD)/bind/_engine.*.so turnout/_engine.so || cp $(BUILD)/bind/_engine.*.so turnout/_engine.so
+	$(if $(SANITIZE),,python -m nanobind.stubgen -q -m turnout._engine -o turnout/_engine.pyi)
+
+.PHONY: test
+test: build ## set up, build, and pass every test (SANITIZE=1: engine and seam under ASan and UBSan)
+	scripts/packages guests lab lint
+	meson test -C $(BUILD) --print-errorlogs
+ifdef SANITIZE
+	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	  python -m pytest tests/seam
+else
+	$(MAKE) --no-print-directory lint
+	python -m pytest $(TESTS)
+endif
+
+.PHONY: lint
+lint: build ## style and types: ruff, mypy strict, clang-format, the generated stub
+	scripts/packages lint
+	ruff check . && ruff format --check .
+	mypy
+	git ls-files '*.cpp' '*.hpp' | xargs clang-format --dry-run -Werror
+	git diff --exit-code --stat -- turnout/_engine.pyi || { echo "the stub differs from the engine: commit turnout/_engine.pyi"; exit 1; }
+
+.PHONY: demo
+demo: build ## two guests and two namespaces through one switch, with a summary
+	scripts/packages guests
+	python -m turnout.lab demo
+
+.PHONY: bench
+bench: build ## Turnout beside OVS-DPDK and testpmd: table, JSON, plot (ARGS="--quick", "--scenario NAME", …)
+	scripts/packages guests bench
+	python -m turnout.bench $(ARGS)
+
+.PHONY: lab
+lab: build ## the long scenes: QEMU guests, soak, restarts
+	scripts/packages guests lab bench
+	python -m pytest -m "lab or not lab" tests/e2e $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.ready ## fuzz the parser for SECONDS (default 600)
+	scripts/packages fuzz
+	tests/fuzz/run $(or $(SECONDS),600)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build build-asan turnout/_engine*.so .cache bench-results

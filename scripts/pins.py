@@ -1,3 +1,5 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Prints the requirements pinned in pyproject.toml, one a line: `pins.py build run dev bench`."""
 
 import sys

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Datapath and the plain records that go in and out of it. Calls that build, wait or touch hardware release the GIL.
+#include "engine/worker/datapath.hpp"
+
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdio>
+
+#include "bind/bind.hpp"
+#include "engine/base/error.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace turnout {
+namespace {
+
+using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+
+VlanMode vlan_mode(const std::string& name) {
+    if (name == "access") return VlanMode::Access;
+    if (name == "trunk") return VlanMode::Trunk;
+    if (name == "native-tagged") return VlanMode::NativeTagged;
+    if (name == "native-untagged") return VlanMode::NativeUntagged;
+    throw Error("vlan_mode '" + name + "': one of access, trunk, native-tagged, native-untagged is needed");
+}
+
+std::string mac_text(uint64_t mac) {
+    char text[18];
+    const auto at = [&](unsigned i) { return static_cast<unsigned>(mac >> 8 * i & 0xff); };
+    std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", at(0), at(1), at(2), at(3), at(4), at(5));
+    return text;
+}
+
+void bind_specs(nb::module_& m) {
+    nb::class_<BridgeSpec>(m, "BridgeSpec", "A bridge of a topology.")
+        .def(
+            "__init__",
+            [](BridgeSpec* self, unsigned number, uint32_t mac_aging, uint32_t mac_table_size) {
+                new (self) BridgeSpec{number, mac_aging, mac_table_size};
+            },
+            nb::kw_only(), "number"_a, "mac_aging"_a, "mac_table_size"_a,
+            "number: 0 to 255. mac_aging: seconds. mac_table_size: addresses.");
+    nb::class_<PortSpec>(m, "PortSpec", "A port of a topology.")
+        .def(
+            "__init__",
+            [](PortSpec* self, unsigned number, unsigned bridge, int device, int peer, const std::string& mode,
+               uint16_t tag, std::vector<uint16_t> trunks) {
+                new (self) PortSpec{number, bridge, device, peer, vlan_mode(mode), tag, std::move(trunks)};
+            },
+            nb::kw_only(), "number"_a, "bridge"_a, "device"_a, "peer"_a, "vlan_mode"_a, "tag"_a, "trunks"_a,
+            "number: 1 to 1023. device: from attach(), or -1 for a patch port, whose peer is a port's number or -1.\n"
+            "vlan_mode: access, trunk, native-tagged or native-untagged. trunks: VLANs; empty: all.");
+    nb::class_<QueueSpec>(m, "QueueSpec", "Which worker polls an rx queue.")
+        .def(
+            "__init__",
+            [](QueueSpec* self, unsigned port, unsigned queue, unsigned worker) {
+                new (self) QueueSpec{port, queue, worker};
+            },
+            nb::kw_only(), "port"_a, "queue"_a, "worker"_a);
+}
+
+void bind_records(nb::module_& m) {
+    nb::class_<DeviceInfo>(m, "DeviceInfo", "What a device says of itself. speed_mbps: 4294967295 if unknown.")
+        .def_ro("driver", &DeviceInfo::driver)
+        .def_ro("mac", &DeviceInfo::mac)
+        .def_ro("link_up", &DeviceInfo::link_up)
+        .def_ro("speed_mbps", &DeviceInfo::speed_mbps)
+        .def_ro("mtu", &DeviceInfo::mtu)
+        .def_ro("rxqs", &DeviceInfo::rxqs)
+        .def_ro("txqs", &DeviceInfo::txqs);
+    nb::class_<PortTotals>(m, "PortCounters", "Totals since the port was published.")
+        .def_ro("port", &PortTotals::port)
+        .def_ro("rx_packets", &PortTotals::rx_packets)
+        .def_ro("rx_bytes", &PortTotals::rx_bytes)
+        .def_ro("tx_packets", &PortTotals::tx_packets)
+        .def_ro("tx_bytes", &PortTotals::tx_bytes);
+    nb::class_<DropTotal>(m, "Drop", "Packets that a port lost for one reason.")
+        .def_ro("port", &DropTotal::port)
+        .def_prop_ro("reason",
+                     [](const DropTotal& drop) { return std::string(kDropNames[static_cast<unsigned>(drop.reason)]); })
+        .def_ro("packets", &DropTotal::packets);
+    nb::class_<QueueLoad>(m, "QueueLoad", "An rx queue's load since its device was attached.")
+        .def_ro("port", &QueueLoad::port)
+        .def_ro("queue", &QueueLoad::queue)
+        .def_ro("worker", &QueueLoad::worker)
+        .def_ro("packets", &QueueLoad::packets)
+        .def_ro("cycles", &QueueLoad::cycles);
+    nb::class_<WorkerLoad>(m, "WorkerLoad", "A worker's load since it started; total_cycles is the time that passed.")
+        .def_ro("worker", &WorkerLoad::worker)
+        .def_ro("core", &WorkerLoad::core)
+        .def_ro("packets", &WorkerLoad::packets)
+        .def_ro("busy_cycles", &WorkerLoad::busy_cycles)
+        .def_ro("total_cycles", &WorkerLoad::total_cycles)
+        .def_ro("sleeps", &WorkerLoad::sleeps);
+    nb::class_<Address>(m, "FdbEntry", "A learned MAC address. age: seconds since it was last heard.")
+        .def_prop_ro("mac", [](const Address& address) { return mac_text(address.mac); })
+        .def_ro("vlan", &Address::vlan)
+        .def_ro("port", &Address::port)
+        .def_ro("age", &Address::age);
+}
+
+}  // namespace
+
+void bind_datapath(nb::module_& m) {
+    bind_specs(m);
+    bind_records(m);
+    // close() needs a datapath that can be gone; the pointer inside makes every later call an error, not a crash.
+    struct Handle {
+        std::unique_ptr<Datapath> datapath;
+        Datapath& get() const {
+            if (!datapath) throw Error("the datapath is closed");
+            return *datapath;
+        }
+    };
+    nb::class_<Handle>(m, "Datapath", "Workers, devices and the topology that joins them. One caller at a time.")
+        .def(
+            "__init__",
+            [](Handle* self, const std::vector<unsigned>& cores, unsigned mbufs, unsigned mtu, int64_t spin_us) {
+                nb::gil_scoped_release unlocked;
+                new (self) Handle{std::make_unique<Datapath>(cores, mbufs, mtu, spin_us)};
+            },
+            nb::kw_only(), "cores"_a, "mbufs"_a, "mtu"_a, "spin_us"_a,
+            "A worker on each core. mbufs: buffers in the pool, each for a packet of `mtu` bytes. spin_us: how long an "
+            "idle\n"
+            "worker spins before it sleeps; -1: for ever.")
+        .def(
+            "attach",
+            [](const Handle& self, const std::string& devargs, uint16_t rxqs, uint16_t txqs, uint16_t rx_desc,
+               uint16_t tx_desc, uint16_t mtu, const std::string& netns) {
+                nb::gil_scoped_release unlocked;
+                return self.get().attach({devargs, rxqs, txqs, rx_desc, tx_desc, mtu, netns});
+            },
+            "devargs"_a, nb::kw_only(), "rxqs"_a, "txqs"_a, "rx_desc"_a, "tx_desc"_a, "mtu"_a, "netns"_a,
+            "Hot-plug a DPDK device and start it; returns its id. Nothing is left behind where it raises EngineError.")
+        .def(
+            "detach", [](const Handle& self, unsigned device) { self.get().detach(device); }, "device"_a, Unlocked(),
+            "Stop and remove a device that no published port has.")
+        .def(
+            "device_info", [](const Handle& self, unsigned device) { return self.get().device_info(device); },
+            "device"_a)
+        .def(
+            "publish",
+            [](const Handle& self, const std::vector<BridgeSpec>& bridges, const std::vector<PortSpec>& ports,
+               const std::vector<QueueSpec>& queues) {
+                nb::gil_scoped_release unlocked;
+                self.get().publish(bridges, ports, queues);
+            },
+            "bridges"_a, "ports"_a, "queues"_a,
+            "Replace the whole topology at once; returns when every worker has left the old one.")
+        .def("port_counters", [](const Handle& self) { return self.get().port_totals(); })
+        .def(
+            "drops", [](const Handle& self) { return self.get().drops(); }, "Only those that are not zero.")
+        .def("queue_loads", [](const Handle& self) { return self.get().queue_loads(); })
+        .def("worker_loads", [](const Handle& self) { return self.get().worker_loads(); })
+        .def(
+            "fdb", [](const Handle& self, unsigned bridge) { return self.get().fdb(bridge); }, "bridge"_a)
+        .def(
+            "fdb_flush", [](const Handle& self, unsigned bridge) { return self.get().fdb_flush(bridge); }, "bridge"_a,
+            "Forget all learned addresses; returns how many there were.")
+        .def(
+            "age", [](const Handle& self) { self.get().age(); }, Unlocked(),
+            "Collect expired addresses; to be called once a second.")
+        .def(
+            "mbufs",
+            [](const Handle& self) {
+                const Datapath::Pool pool = self.get().mbufs();
+                return std::pair(pool.total, pool.in_use);
+            },
+            "(total, in use)")
+        .def(
+            "close", [](Handle& self) { self.datapath.reset(); }, Unlocked(),
+            "Stop the workers, remove all devices, free the pool. A second call does nothing.");
+}
+
+}  // namespace turnout

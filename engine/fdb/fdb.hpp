@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The MAC learning table (forwarding database) of one bridge: (VLAN, MAC) -> port.
+//
+// Threads. Any number of workers look up and learn at once, without locks; control expires, flushes and lists at the
+// same time. An entry is 16 bytes and is read and replaced as a whole (an aligned SSE load and cmpxchg16b: atomic on
+// every x86-64 CPU with AVX), so a reader sees an old entry or a new one, never a mixture.
+//
+// Shape. Buckets of four entries, one cache line. A key may live in either of two buckets, chosen by a keyed hash, so
+// that a guest cannot aim its addresses at another's bucket. The table has twice the slots asked for; when both
+// buckets are full the entry longest unheard of makes room: a guest that floods addresses evicts idle ones first.
+//
+// Guarantees. find() and learn() touch one cache line when the key is in its first bucket, two at the most. Entries
+// older than the aging time are never found, whenever expire() comes by to collect them. Two workers that learn a new
+// address at the same instant may store it twice; both copies say the same, the first is used, the other ages out.
+//
+// generation() changes whenever an answer that find() gave may have become wrong (moved, expired, evicted, flushed);
+// learning a new address does not change it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "engine/base/types.hpp"
+
+namespace turnout {
+
+class Fdb {
+public:
+    struct alignas(16) Entry {
+        uint64_t key = 0;   // as made by key(); 0: empty
+        uint32_t seen = 0;  // when last heard of [s]
+        PortNo port = kNoPort;
+        uint16_t spare = 0;
+    };
+    enum class Learned : uint8_t { Known, New, Moved, NoRoom };
+
+    // Room for at least `capacity` addresses; `aging` [s].
+    Fdb(uint32_t capacity, uint32_t aging);
+    ~Fdb();
+    Fdb(const Fdb&) = delete;
+    Fdb& operator=(const Fdb&) = delete;
+
+    // mac: the six bytes in the low 48 bits, first byte lowest (as a little-endian load gives them).
+    static uint64_t key(uint64_t mac, uint16_t vlan) { return mac | uint64_t{vlan} << 48 | kUsed; }
+    static uint64_t mac(uint64_t key) { return key & 0xffff'ffff'ffff; }
+    static uint16_t vlan(uint64_t key) { return static_cast<uint16_t>(key >> 48 & 0x0fff); }
+
+    uint64_t hash(uint64_t key) const {
+        const auto wide = static_cast<unsigned __int128>(key ^ seed_) * kMultiplier;
+        return static_cast<uint64_t>(wide) ^ static_cast<uint64_t>(wide >> 64);
+    }
+    void prefetch(uint64_t hash) const { __builtin_prefetch(first(hash)); }
+
+    // The port of a live entry, or kNoPort.
+    PortNo find(uint64_t key, uint64_t hash, uint32_t now) const;
+    // Notes that `key` was heard on `port`.
+    Learned learn(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
+
+    // Collects what is too old, looking at a bounded part of the table per call; returns how many went.
+    uint32_t expire(uint32_t now);
+    // Removes the entries for which `gone` holds; returns how many went.
+    uint32_t flush(const std::function<bool(const Entry&)>& gone);
+    void for_each(uint32_t now, const std::function<void(const Entry&)>& visit) const;
+
+    uint32_t generation() const { return generation_.load(std::memory_order_acquire); }
+    void set_aging(uint32_t seconds) { aging_.store(seconds, std::memory_order_relaxed); }
+    uint32_t capacity() const { return static_cast<uint32_t>((mask_ + 1) * kWays / 2); }
+
+private:
+    static constexpr unsigned kWays = 4;
+    static constexpr uint64_t kUsed = uint64_t{1} << 63;
+    static constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
+    static constexpr uint64_t kExpireBuckets = 1 << 15;
+
+    Entry* first(uint64_t hash) const { return slots_ + (hash & mask_) * kWays; }
+    Entry* second(uint64_t hash) const { return slots_ + (hash >> 32 & mask_) * kWays; }
+    bool alive(const Entry& entry, uint32_t now) const {
+        return now - entry.seen <= aging_.load(std::memory_order_relaxed) || now < entry.seen;
+    }
+    uint32_t remove_if(uint64_t from, uint64_t buckets, const std::function<bool(const Entry&)>& gone);
+
+    Entry* slots_ = nullptr;
+    uint64_t mask_ = 0;  // buckets - 1
+    uint64_t seed_;
+    uint64_t cursor_ = 0;  // next bucket that expire() looks at
+    std::atomic<uint32_t> aging_;
+    alignas(64) std::atomic<uint32_t> generation_{1};
+};
+
+}  // namespace turnout

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/tx/tx.hpp"
+
+#include <rte_ethdev.h>
+
+#include "engine/port/device.hpp"
+#include "engine/tx/offload.hpp"
+
+namespace turnout {
+namespace {
+
+constexpr unsigned kSegmentsMost = 128;  // of a 64 KiB super-packet at an MSS of 536 bytes
+constexpr uint8_t kPatchHopsMost = 8;
+constexpr uint64_t kRequests = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_L4_MASK;
+
+uint64_t bytes_of(std::span<rte_mbuf*> packets) {
+    uint64_t bytes = 0;
+    for (const rte_mbuf* packet : packets) bytes += packet->pkt_len;
+    return bytes;
+}
+
+}  // namespace
+
+void Tx::drop(PortNo port, Drop reason, rte_mbuf* packet) {
+    counters_[port].drop(reason);
+    rte_pktmbuf_free(packet);
+}
+
+void Tx::flush(const Plan& plan) {
+    for (unsigned i = 0; i < waiting_n_; i++) {
+        const PortNo port = waiting_[i];
+        send(plan.ports[port], port);
+        buffers_[port].waits = false;
+    }
+    waiting_n_ = 0;
+    hops_ = 0;
+}
+
+PortNo Tx::take_patched(const Plan& plan, std::array<rte_mbuf*, kBurst>& packets, unsigned& n) {
+    for (unsigned i = 0; i < waiting_n_; i++) {
+        const PortNo port = waiting_[i];
+        Buffer& buffer = buffers_[port];
+        if (plan.ports[port].device || buffer.n == 0) continue;
+        const std::span<rte_mbuf*> taken(buffer.packets.data(), buffer.n);
+        hops_ = static_cast<uint8_t>(buffer.hops + 1);
+        buffer.n = 0;
+        buffer.hops = 0;
+        const PortNo peer = plan.ports[port].peer;
+        if (peer == kNoPort || !plan.ports[peer].exists || hops_ > kPatchHopsMost) {
+            const Drop reason = hops_ > kPatchHopsMost ? Drop::PatchLoop : Drop::PatchNoPeer;
+            for (rte_mbuf* packet : taken) drop(port, reason, packet);
+            continue;
+        }
+        n = static_cast<unsigned>(taken.size());
+        std::copy(taken.begin(), taken.end(), packets.begin());
+        counters_[port].tx_packets.add(n);
+        counters_[port].tx_bytes.add(bytes_of(taken));
+        return peer;
+    }
+    return kNoPort;
+}
+
+void Tx::full(const Plan& plan, PortNo port) {
+    if (plan.ports[port].device) return send(plan.ports[port], port);
+    // A patch port into which more than a burst goes before its peer takes any: only a storm between bridges does that.
+    Buffer& buffer = buffers_[port];
+    drop(port, Drop::PatchLoop, buffer.packets[--buffer.n]);
+}
+
+void Tx::send(const PortView& view, PortNo port) {
+    Buffer& buffer = buffers_[port];
+    if (buffer.n == 0) return;
+    std::span<rte_mbuf*> packets(buffer.packets.data(), buffer.n);
+    buffer.n = 0;
+    if (!view.device->up()) {
+        for (rte_mbuf* packet : packets) drop(port, Drop::PortDown, packet);
+        return;
+    }
+    const uint64_t offloads = view.device->tx_offloads();
+    unsigned plain = 0;
+    for (rte_mbuf* packet : packets) {
+        if (packet->ol_flags & kRequests) [[unlikely]] {
+            if (needs_software(packet, offloads)) {
+                send_in_software(view, port, packet);
+                continue;
+            }
+            if (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) {  // its length is not a frame's
+                packets[plain++] = packet;
+                continue;
+            }
+        }
+        if (packet->pkt_len > view.longest) [[unlikely]] {
+            drop(port, Drop::TooLong, packet);
+            continue;
+        }
+        packets[plain++] = packet;
+    }
+    transmit(view, port, packets.first(plain));
+}
+
+void Tx::send_in_software(const PortView& view, PortNo port, rte_mbuf* packet) {
+    std::array<rte_mbuf*, kSegmentsMost> pieces{packet};
+    unsigned n = 1;
+    if (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) {
+        n = segment(packet, pieces);
+        if (n == 0) counters_[port].drop(Drop::NoSegments);
+    } else if (packet->pkt_len > view.longest) {
+        drop(port, Drop::TooLong, packet);
+        n = 0;
+    } else {
+        finish_checksums(packet);
+    }
+    transmit(view, port, std::span(pieces).first(n));
+}
+
+void Tx::transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packets) {
+    Device& device = *view.device;
+    const uint16_t queue = device.txq(worker_);
+    const uint64_t bytes = bytes_of(packets);  // read now: sent packets are the driver's
+    rte_spinlock_t* lock = view.shared_txqs ? device.tx_lock(queue) : nullptr;
+    if (lock) rte_spinlock_lock(lock);
+    unsigned sent = 0;
+    while (sent < packets.size()) {
+        const auto left = static_cast<uint16_t>(packets.size() - sent);
+        const uint16_t now = rte_eth_tx_burst(device.id(), queue, packets.data() + sent, left);
+        if (now == 0) break;  // the peer takes nothing more
+        sent += now;
+    }
+    if (lock) rte_spinlock_unlock(lock);
+    const std::span<rte_mbuf*> refused = packets.subspan(sent);
+    PortCounters& counters = counters_[port];
+    counters.tx_packets.add(sent);
+    counters.tx_bytes.add(bytes - bytes_of(refused));
+    if (refused.empty()) return;
+    counters.drop(Drop::TxFull, refused.size());
+    rte_pktmbuf_free_bulk(refused.data(), static_cast<unsigned>(refused.size()));
+}
+
+}  // namespace turnout

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/worker/datapath.hpp"
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_mempool.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "engine/base/error.hpp"
+#include "engine/port/eal.hpp"
+
+namespace turnout {
+namespace {
+
+constexpr unsigned kPoolCache = 256;  // mbufs that each worker keeps at hand
+
+std::string port_name(unsigned number) { return "port " + std::to_string(number); }
+
+}  // namespace
+
+Datapath::Datapath(const std::vector<unsigned>& cores, unsigned mbufs, unsigned mtu, int64_t spin_us)
+    : bases_(kMaxPorts) {
+    if (!eal_started()) throw Error("DPDK is not started; call start_eal() first");
+    if (cores.empty() || cores.size() > kMaxWorkers) throw Error("cores: name 1 to 64 of them");
+    const unsigned room = RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(mtu + kEtherHeader + 2 * kVlanTag, 64u);
+    static unsigned serial = 0;
+    const std::string name = "turnout" + std::to_string(serial++);
+    pool_ = rte_pktmbuf_pool_create(name.c_str(), mbufs, kPoolCache, 0, static_cast<uint16_t>(room), SOCKET_ID_ANY);
+    if (!pool_)
+        throw Error("no memory for " + std::to_string(mbufs) + " mbufs of " + std::to_string(room) +
+                    " bytes; lower 'mbufs' or reserve more hugepages");
+    const size_t size = rte_rcu_qsbr_get_memsize(kMaxWorkers);
+    shared_.qsbr = static_cast<rte_rcu_qsbr*>(rte_zmalloc("turnout_qsbr", size, RTE_CACHE_LINE_SIZE));
+    if (!shared_.qsbr) {
+        rte_mempool_free(pool_);
+        throw Error("no memory for the workers' quiescent states");
+    }
+    rte_rcu_qsbr_init(shared_.qsbr, kMaxWorkers);
+    shared_.spin_us = spin_us;
+    shared_.start_tsc = rte_rdtsc();
+    plan_ = std::make_unique<Plan>();
+    plan_->queues.resize(cores.size());
+    shared_.plan = plan_.get();
+    for (unsigned i = 0; i < cores.size(); i++) workers_.push_back(std::make_unique<Worker>(i, cores[i], shared_));
+}
+
+Datapath::~Datapath() {
+    shared_.stop = true;
+    for (const auto& worker : workers_) worker->join();
+    plan_.reset();
+    devices_.clear();  // until then DPDK's threads may wake workers
+    rte_free(shared_.qsbr);
+    rte_mempool_free(pool_);
+}
+
+unsigned Datapath::attach(const DeviceConfig& config) {
+    auto made = std::make_shared<Device>(config, pool_, [this] {
+        for (const auto& worker : workers_) worker->wake();
+    });
+    const unsigned id = made->id();
+    devices_[id] = std::move(made);
+    return id;
+}
+
+void Datapath::detach(unsigned id) {
+    const std::shared_ptr<Device> gone = device(id);
+    for (const PortView& port : plan_->ports)
+        if (port.device == gone.get()) throw Error("device " + std::to_string(id) + " still belongs to a port");
+    devices_.erase(id);
+}
+
+std::shared_ptr<Device> Datapath::device(unsigned id) const {
+    const auto found = devices_.find(id);
+    if (found == devices_.end()) throw Error("device " + std::to_string(id) + " does not exist");
+    return found->second;
+}
+
+DeviceInfo Datapath::device_info(unsigned id) const { return device(id)->info(); }
+
+void Datapath::publish(const std::vector<BridgeSpec>& bridges, const std::vector<PortSpec>& ports,
+                       const std::vector<QueueSpec>& queues) {
+    std::unique_ptr<Plan> next = build(bridges, ports, queues);
+
+    // A queue must never have two pollers: one that moves rests for an instant, in a plan that lacks it.
+    auto between = std::make_unique<Plan>();
+    bool moves = false;
+    between->queues.resize(workers_.size());
+    for (unsigned to = 0; to < workers_.size(); to++)
+        for (const RxQueue& queue : next->queues[to]) {
+            bool moved = false;
+            for (unsigned from = 0; from < workers_.size(); from++)
+                moved = moved || (from != to && std::ranges::count(plan_->queues[from], queue) > 0);
+            if (!moved) between->queues[to].push_back(queue);
+            moves = moves || moved;
+        }
+    if (moves) {
+        std::unique_ptr<Plan> resting = build(bridges, ports, {});
+        resting->queues = std::move(between->queues);
+        swap_in(std::move(resting));
+        next->epoch = ++epoch_;
+    }
+    swap_in(std::move(next));
+}
+
+std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, const std::vector<PortSpec>& ports,
+                                      const std::vector<QueueSpec>& queues) {
+    auto plan = std::make_unique<Plan>();
+    plan->epoch = ++epoch_;
+    plan->queues.resize(workers_.size());
+    for (const BridgeSpec& spec : bridges) {
+        if (spec.number >= kMaxBridges) throw Error("bridge number " + std::to_string(spec.number) + ": at most 255");
+        std::shared_ptr<Fdb> kept;
+        for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs)
+            if (fdb.get() == plan_->bridges[spec.number].fdb) kept = fdb;
+        if (!kept || kept->capacity() < spec.mac_table_size ||
+            kept->capacity() / 2 >= std::max(spec.mac_table_size, 16u))
+            kept = std::make_shared<Fdb>(spec.mac_table_size, spec.mac_aging);
+        kept->set_aging(spec.mac_aging);
+        plan->bridges[spec.number].fdb = kept.get();
+        plan->fdbs.push_back(std::move(kept));
+    }
+    for (const PortSpec& spec : ports) add_port(*plan, spec);
+    for (const QueueSpec& spec : queues) {
+        Device* device = spec.port < kMaxPorts ? plan->ports[spec.port].device : nullptr;
+        if (!device || spec.queue >= device->rxqs() || spec.worker >= workers_.size())
+            throw Error("rx queue " + std::to_string(spec.queue) + " of " + port_name(spec.port) + " for worker " +
+                        std::to_string(spec.worker) + ": no such queue or worker");
+        plan->queues[spec.worker].push_back(
+            {device, static_cast<PortNo>(spec.port), static_cast<uint16_t>(spec.queue)});
+    }
+    return plan;
+}
+
+void Datapath::add_port(Plan& plan, const PortSpec& spec) {
+    if (spec.number == 0 || spec.number >= kMaxPorts || plan.ports[spec.number].exists)
+        throw Error(port_name(spec.number) + ": a number from 1 to 1023, used once, is needed");
+    if (spec.bridge >= kMaxBridges || !plan.bridges[spec.bridge].fdb)
+        throw Error(port_name(spec.number) + ": bridge " + std::to_string(spec.bridge) + " does not exist");
+    PortView& port = plan.ports[spec.number];
+    port.exists = true;
+    port.bridge = static_cast<BridgeNo>(spec.bridge);
+    port.peer = spec.peer >= 0 ? static_cast<PortNo>(spec.peer) : kNoPort;
+    if (spec.device >= 0) {
+        const std::shared_ptr<Device> found = device(static_cast<unsigned>(spec.device));
+        port.device = found.get();
+        port.longest = found->mtu() + kEtherHeader + kVlanTag;
+        port.shared_txqs = found->txqs() < workers_.size() || found->txqs_come_and_go();
+        plan.devices.push_back(found);
+    }
+    port.vlans.mode = spec.vlan_mode;
+    port.vlans.tag = spec.tag;
+    if (!spec.trunks.empty() && spec.vlan_mode != VlanMode::Access) {
+        auto carried = std::make_unique<VlanSet>();
+        for (const uint16_t vlan : spec.trunks) carried->set(vlan & kVidMask);
+        if (spec.vlan_mode != VlanMode::Trunk) carried->set(spec.tag & kVidMask);
+        port.vlans.carried = carried.get();
+        plan.vlan_sets.push_back(std::move(carried));
+    }
+    plan.bridges[spec.bridge].ports.push_back(static_cast<PortNo>(spec.number));
+}
+
+// Publishes the plan, waits until no worker uses the old one, and clears up after it.
+void Datapath::swap_in(std::unique_ptr<Plan> plan) {
+    shared_.plan.store(plan.get(), std::memory_order_release);
+    for (const auto& worker : workers_) worker->wake();
+    const uint64_t token = rte_rcu_qsbr_start(shared_.qsbr);
+    while (!rte_rcu_qsbr_check(shared_.qsbr, token, false)) std::this_thread::yield();
+    forget_ports(*plan_, *plan);
+    plan_ = std::move(plan);
+}
+
+// What was learned on ports that are gone is forgotten, and a new port starts counting at zero.
+void Datapath::forget_ports(const Plan& before, const Plan& now) {
+    std::vector<bool> gone(kMaxPorts, false);
+    bool any = false;
+    for (unsigned port = 0; port < kMaxPorts; port++) {
+        const PortView &old = before.ports[port], &current = now.ports[port];
+        if (old.exists && (!current.exists || current.bridge != old.bridge)) any = gone[port] = true;
+        if (current.exists && (!old.exists || current.bridge != old.bridge))
+            bases_[port] = sum(static_cast<PortNo>(port));
+    }
+    if (!any) return;
+    for (const std::shared_ptr<Fdb>& fdb : before.fdbs)
+        fdb->flush([&](const Fdb::Entry& entry) { return gone[entry.port % kMaxPorts]; });
+}
+
+Datapath::Sums Datapath::sum(PortNo port) const {
+    Sums sums;
+    PortTotals& totals = sums.totals;
+    totals.port = port;
+    for (const auto& worker : workers_) {
+        const PortCounters& counters = worker->counters(port);
+        totals.rx_packets += counters.rx_packets.get();
+        totals.rx_bytes += counters.rx_bytes.get();
+        totals.tx_packets += counters.tx_packets.get();
+        totals.tx_bytes += counters.tx_bytes.get();
+        for (unsigned reason = 0; reason < kDropReasons; reason++) sums.drops[reason] += counters.drops[reason].get();
+    }
+    return sums;
+}
+
+std::vector<PortTotals> Datapath::port_totals() const {
+    std::vector<PortTotals> all;
+    for (unsigned port = 0; port < kMaxPorts; port++) {
+        if (!plan_->ports[port].exists) continue;
+        PortTotals totals = sum(static_cast<PortNo>(port)).totals;
+        const PortTotals& base = bases_[port].totals;
+        totals.rx_packets -= base.rx_packets;
+        totals.rx_bytes -= base.rx_bytes;
+        totals.tx_packets -= base.tx_packets;
+        totals.tx_bytes -= base.tx_bytes;
+        all.push_back(totals);
+    }
+    return all;
+}
+
+std::vector<DropTotal> Datapath::drops() const {
+    std::vector<DropTotal> all;
+    for (unsigned port = 0; port < kMaxPorts; port++) {
+        if (!plan_->ports[port].exists) continue;
+        const Sums sums = sum(static_cast<PortNo>(port));
+        for (unsigned reason = 0; reason < kDropReasons; reason++)
+            if (const uint64_t packets = sums.drops[reason] - bases_[port].drops[reason])
+                all.push_back({static_cast<PortNo>(port), static_cast<Drop>(reason), packets});
+    }
+    return all;
+}
+
+std::vector<QueueLoad> Datapath::queue_loads() const {
+    std::vector<QueueLoad> all;
+    for (unsigned worker = 0; worker < plan_->queues.size(); worker++)
+        for (const RxQueue& queue : plan_->queues[worker]) {
+            const Device::Load& load = queue.device->load(queue.queue);
+            all.push_back({queue.port, queue.queue, worker, load.packets.get(), load.cycles.get()});
+        }
+    return all;
+}
+
+std::vector<WorkerLoad> Datapath::worker_loads() const {
+    std::vector<WorkerLoad> all;
+    const uint64_t total = rte_rdtsc() - shared_.start_tsc;
+    for (unsigned i = 0; i < workers_.size(); i++) {
+        const Worker::Load& load = workers_[i]->load();
+        all.push_back({i, workers_[i]->core(), load.packets.get(), load.busy_cycles.get(), total, load.sleeps.get()});
+    }
+    return all;
+}
+
+const Fdb& Datapath::fdb_of(unsigned bridge) const {
+    if (bridge >= kMaxBridges || !plan_->bridges[bridge].fdb)
+        throw Error("bridge " + std::to_string(bridge) + " does not exist");
+    return *plan_->bridges[bridge].fdb;
+}
+
+std::vector<Address> Datapath::fdb(unsigned bridge) const {
+    std::vector<Address> all;
+    const uint32_t now = shared_.second();
+    fdb_of(bridge).for_each(now, [&](const Fdb::Entry& entry) {
+        const uint32_t age = now > entry.seen ? now - entry.seen : 0;
+        all.push_back({Fdb::mac(entry.key), Fdb::vlan(entry.key), entry.port, age});
+    });
+    return all;
+}
+
+unsigned Datapath::fdb_flush(unsigned bridge) {
+    fdb_of(bridge);
+    return plan_->bridges[bridge].fdb->flush([](const Fdb::Entry&) { return true; });
+}
+
+void Datapath::age() {
+    for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs) fdb->expire(shared_.second());
+}
+
+Datapath::Pool Datapath::mbufs() const { return {pool_->size, rte_mempool_in_use_count(pool_)}; }
+
+}  // namespace turnout

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/worker/worker.hpp"
+
+#include <emmintrin.h>
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+
+#include "engine/act/act.hpp"
+#include "engine/base/error.hpp"
+
+namespace turnout {
+namespace {
+
+constexpr unsigned kL2Most = kEtherHeader + kVlanTag;  // bytes of the head that act may rewrite
+
+void settle_on(unsigned core, unsigned index) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the process's own affair
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(core, &cpus);
+    pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus);
+    pthread_setname_np(pthread_self(), ("turnout-w" + std::to_string(index)).c_str());
+    prctl(PR_SET_TIMERSLACK, 1000UL);  // ns: short naps stay short
+    rte_thread_register();             // gives the mempool a cache for this thread
+}
+
+// MAC addresses, EtherType and, of a tagged frame, the tag: all that NORMAL reads.
+bool same_l2(const uint8_t* a, const uint8_t* b) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+    const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(first, second)) == 0xffff;
+}
+
+}  // namespace
+
+uint32_t Shared::second() const { return static_cast<uint32_t>((rte_rdtsc() - start_tsc) / rte_get_tsc_hz()); }
+
+Worker::Worker(unsigned index, unsigned core, const Shared& shared)
+    : index_(index), core_(core), shared_(shared), tx_(index), wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (wake_fd_ < 0) throw Error("worker on core " + std::to_string(core) + ": no file descriptor left");
+    rte_rcu_qsbr_thread_register(shared_.qsbr, index_);
+    thread_ = std::thread([this] { run(); });
+}
+
+Worker::~Worker() { ::close(wake_fd_); }
+
+void Worker::join() {
+    wake();
+    thread_.join();
+    rte_rcu_qsbr_thread_unregister(shared_.qsbr, index_);
+}
+
+void Worker::wake() const { eventfd_write(wake_fd_, 1); }
+
+void Worker::run() {
+    settle_on(core_, index_);
+    rte_rcu_qsbr_thread_online(shared_.qsbr, index_);
+    const uint64_t spin = rte_get_tsc_hz() / 1'000'000 * static_cast<uint64_t>(std::max<int64_t>(shared_.spin_us, 0));
+    uint64_t busy_until = rte_rdtsc();
+    while (!shared_.stop.load(std::memory_order_relaxed)) {
+        tick();
+        const Plan& plan = *shared_.plan.load(std::memory_order_acquire);
+        if (poll(plan) > 0)
+            busy_until = rte_rdtsc() + spin;
+        else if (shared_.spin_us >= 0 && rte_rdtsc() > busy_until)
+            sleep(plan);
+        rte_rcu_qsbr_quiescent(shared_.qsbr, index_);
+    }
+    rte_rcu_qsbr_thread_offline(shared_.qsbr, index_);
+    rte_thread_unregister();
+}
+
+void Worker::tick() {
+    const uint64_t now = rte_rdtsc();
+    if (now < next_second_) return;
+    second_ = shared_.second();
+    next_second_ = shared_.start_tsc + (uint64_t{second_} + 1) * rte_get_tsc_hz();
+}
+
+// One burst from each queue; returns how many packets there were.
+unsigned Worker::poll(const Plan& plan) {
+    unsigned total = 0;
+    uint64_t before = rte_rdtsc();
+    for (const RxQueue& queue : plan.queues[index_]) {
+        Burst burst;
+        const std::span<rte_mbuf*> packets = rx(queue, burst);
+        if (packets.empty()) continue;
+        forward(plan, queue.port, packets);
+        Burst patched;
+        unsigned n;
+        for (PortNo port; (port = tx_.take_patched(plan, patched, n)) != kNoPort;)
+            forward(plan, port, std::span(patched).first(n));
+        tx_.flush(plan);
+        const uint64_t after = rte_rdtsc();
+        queue.device->note_load(queue.queue, packets.size(), after - before);
+        load_.busy_cycles.add(after - before);
+        before = after;
+        total += static_cast<unsigned>(packets.size());
+    }
+    if (total) load_.packets.add(total);
+    return total;
+}
+
+void Worker::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets) {
+    packets = packets.first(parse_rows(in_port, packets));
+    if (packets.empty()) return;
+    decide(plan, in_port);
+    for (size_t i = 0; i < packets.size(); i++) {
+        const uint8_t row = rows_.row[i];
+        act(plan, in_port, packets[i], rows_.outer[row], rows_.verdicts[row], tx_);
+    }
+}
+
+// Fills rows; drops what is no frame. Returns how many packets are left, moved together.
+unsigned Worker::parse_rows(PortNo in_port, std::span<rte_mbuf*> packets) {
+    PortCounters& counters = tx_.counters(in_port);
+    unsigned kept = 0, rows = 0;
+    uint64_t bytes = 0;
+    const uint8_t* previous = nullptr;
+    for (rte_mbuf* packet : packets) {
+        bytes += packet->pkt_len;
+        const auto* head = rte_pktmbuf_mtod(packet, const uint8_t*);
+        const uint32_t length = packet->data_len;
+        if (length < kL2Most) [[unlikely]] {
+            // Drivers fill the first segment before the next: a short one is a peer that plays tricks.
+            if (length < kEtherHeader || length < packet->pkt_len) {
+                tx_.drop(in_port, Drop::Runt, packet);
+                continue;
+            }
+        }
+        if (!previous || length < kL2Most || !same_l2(previous, head)) {
+            FlowKey& key = rows_.keys[rows];
+            parse({head, length}, packet->pkt_len, Depth::L2, key, rows_.layers[rows]);
+            const Be16 tci = key.eth.vlan[0].tci;
+            rows_.l2[rows] = {mac_word(key.eth.dst), mac_word(key.eth.src),
+                              static_cast<uint16_t>(tci.host() & kVidMask)};
+            rows_.outer[rows] = {tci != Be16{}, rows_.l2[rows].vid};
+            rows++;
+        }
+        previous = length < kL2Most ? nullptr : head;
+        rows_.row[kept] = static_cast<uint8_t>(rows - 1);
+        packets[kept++] = packet;
+    }
+    rows_.n = rows;
+    counters.rx_packets.add(packets.size());
+    counters.rx_bytes.add(bytes);
+    return kept;
+}
+
+// A verdict for each row: from the cache, or else from the classifier.
+void Worker::decide(const Plan& plan, PortNo in_port) {
+    const PortView& in = plan.ports[in_port];
+    const BridgeView& bridge = plan.bridges[in.bridge];
+    const std::span<const L2Key> l2(rows_.l2.data(), rows_.n);
+    if (cache_.resting()) {
+        normal(bridge, in, in_port, second_, l2, rows_.verdicts);
+        cache_.note(rows_.n, 0);
+        return;
+    }
+
+    std::array<FlowCache::Key, kBurst> keys;
+    std::array<uint64_t, kBurst> hashes;
+    for (unsigned i = 0; i < rows_.n; i++) {
+        keys[i] = FlowCache::key(l2[i].dst, l2[i].src, l2[i].vid, in_port);
+        hashes[i] = FlowCache::hash(keys[i]);
+        cache_.prefetch(hashes[i]);
+    }
+    const uint64_t stamp = FlowCache::stamp(second_, bridge.fdb->generation(), plan.epoch);
+    std::array<L2Key, kBurst> missed;
+    std::array<uint8_t, kBurst> missed_row;
+    unsigned misses = 0;
+    for (unsigned i = 0; i < rows_.n; i++) {
+        if (cache_.find(keys[i], hashes[i], stamp, rows_.verdicts[i])) continue;
+        missed[misses] = l2[i];
+        missed_row[misses++] = static_cast<uint8_t>(i);
+    }
+    cache_.note(rows_.n, rows_.n - misses);
+    if (misses == 0) return;
+
+    std::array<Verdict, kBurst> verdicts;
+    normal(bridge, in, in_port, second_, std::span(missed).first(misses), verdicts);
+    for (unsigned i = 0; i < misses; i++) {
+        const uint8_t row = missed_row[i];
+        rows_.verdicts[row] = verdicts[i];
+        if (verdicts[i].is_output()) cache_.insert(keys[row], hashes[row], stamp, verdicts[i]);
+    }
+}
+
+}  // namespace turnout
