@@ -78,9 +78,9 @@ bool parse_ipv6(Cursor& in, uint32_t bytes_left, Network& net)
     const uint32_t class_label = load<Be32>(ip).host();
     net.ipv6_src = load<Ipv6Addr>(ip + 8);
     net.ipv6_dst = load<Ipv6Addr>(ip + 24);
-    net.ipv6_label = Be32::of(class_label & 0xfffff);
     if (!parse_ipv6_extensions(in, ip[6], net)) [[unlikely]]
         return false;
+    net.ipv6_label = Be32::of(class_label & 0xfffff);
     net.tos = static_cast<uint8_t>(class_label >> 20);
     net.ttl = ip[7];
     return true;

@@ -22,8 +22,7 @@
 //   ARP       for Ethernet and IPv4 only, RARP too.
 //   IPv4      the header length, and the total length against the frame's, must be possible; the version nibble is not
 //             looked at. Bytes behind the total length are padding and never parsed.
-//   IPv6      the payload length must fit the frame. A bad chain of extension headers keeps the addresses and the flow
-//             label, and leaves tos, ttl, proto, frag and ipv6_exthdr zero.
+//   IPv6      the payload length must fit the frame. A bad chain of extension headers leaves nothing but the addresses.
 //   L4        absent in later fragments. TCP's data offset must be possible; UDP's length is not looked at.
 //   ND        type 135 and 136 with code 0. An option of length 0 ends them; a repeated address clears all of them.
 #pragma once
