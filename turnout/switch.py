@@ -188,14 +188,14 @@ class Switch:
     def add_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
         """Adds a bridge without ports: `add_bridge("br0", mac_aging=60)`.
 
-        Settings may also come as columns, the way `ovs-vsctl` spells them: "other_config:mac-aging-time=60".
+        Settings may also come as columns, as `ovs-vsctl` spells them: "other_config:mac-aging-time=60".
         """
         tree = columns.bridge_tree(name, _kebab(settings), column)
         with self._lock:
             self._change(edit.add_bridge(self._config, bridge_from_tree(name, tree)))
 
     def set_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
-        """Changes a bridge; a column without value, as in "mac_aging=", takes that back to its default."""
+        """Changes a bridge; a column without value, as in "mac_aging=", goes back to its default."""
         with self._lock:
             old = self._config.bridge(name)
             tree = columns.bridge_tree(name, {**non_defaults(old), **_kebab(settings)}, column)
@@ -210,7 +210,7 @@ class Switch:
     def add_port(self, bridge: str, name: str, *column: str, **settings: Unpack[PortSettings]) -> None:
         """Adds a port: `add_port("br0", "vm1", type="vhost-user", options={"path": "/run/vm1"}, tag=10)`.
 
-        Or with columns, the way `ovs-vsctl` spells them: "type=vhost-user", "options:path=/run/vm1", "tag=10".
+        Or with columns as `ovs-vsctl` spells them: "type=vhost-user", "options:path=/run/vm1", "tag=10".
         """
         tree = columns.port_tree(name, _kebab(settings), column)
         with self._lock:

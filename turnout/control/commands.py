@@ -48,6 +48,7 @@ class Commands:
             "turnout/workers": Command(lambda _: _json(switch.workers())),
             "turnout/drops": Command(lambda _: _json(switch.drops())),
             "turnout/fdb": Command(lambda a: _json(switch.fdb(*a)), "[BRIDGE]", 0, 1),
+            "turnout/flush": Command(lambda a: _json({"entries": switch.fdb_flush(*a)}), "[BRIDGE]", 0, 1),
             "fdb/show": Command(self._fdb_show, "BRIDGE", 1, 1),
             "fdb/flush": Command(self._fdb_flush, "[BRIDGE]", 0, 1),
             "version": Command(lambda _: f"turnout {__version__}"),

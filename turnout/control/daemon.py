@@ -122,7 +122,7 @@ def _pid_file(control: Path) -> Iterator[None]:
         except OSError:
             pid = file.read().strip() or "?"
             raise TurnoutError(
-                f"control socket {control}: taken by a running daemon (pid {pid}); stop it or use another --socket"
+                f"control socket {control}: taken by a running daemon (pid {pid}); stop it, or use another"
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")

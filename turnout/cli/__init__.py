@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `turnout` command. Nothing imports this package."""
