@@ -254,7 +254,8 @@ class Switch:
                 drops[drop.port] = drops.get(drop.port, 0) + drop.packets
             counters = {c.port: c for c in self._datapath.port_counters()}
             result = []
-            for name, port in self._reconciler.actual.ports.items():
+            for name in (p.name for b in self._config.bridges for p in b.ports):
+                port = self._reconciler.actual.ports[name]
                 count, rate = counters.get(port.number), self._meter.ports.get(port.number, PortRate())
                 result.append(
                     PortStats(

@@ -95,8 +95,10 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class PortType:
-    """A port type. `fill` adds what the user left out, `before` checks the host right before a device is
-    made.
+    """A port type.
+
+    fill: what the user left out. together: what is wrong with the options as a set. before: what the host has
+    against it, asked right before a device is made. claim: what only one device of the process can own.
     """
 
     help: str
@@ -104,6 +106,7 @@ class PortType:
     options: Mapping[str, Check] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     fill: Callable[[Port, Place], dict[str, str]] = lambda _port, _place: {}
+    together: Callable[[Options], str | None] = lambda _options: None
     before: Callable[[Options], str | None] = lambda _options: None
     claim: Callable[[Options], str] = lambda _options: ""
     max_rxq: int = 1
@@ -226,6 +229,9 @@ TYPES: Mapping[str, PortType] = {
         help="replays rx_pcap, records to tx_pcap, or both on a kernel interface",
         driver="net_pcap",
         options={"rx_pcap": _path, "tx_pcap": _path, "iface": _netdev, "infinite_rx": _flag},
+        together=lambda o: (
+            None if o.keys() - {"infinite_rx"} else "nothing to do; set rx_pcap, tx_pcap or iface"
+        ),
         before=host.pcap_files,
     ),
     "null": PortType(
@@ -233,6 +239,7 @@ TYPES: Mapping[str, PortType] = {
         driver="net_null",
         options={"no-rx": _flag, "size": _number(60, 9000), "copy": _flag},
         fill=lambda _port, _place: {"no-rx": "1"},
+        together=lambda o: "copy needs no-rx=0" if o.get("copy") == "1" and o["no-rx"] == "1" else None,
         max_rxq=64,
     ),
     "patch": PortType(
@@ -281,8 +288,8 @@ def options_of(port: Port, place: Place) -> dict[str, str]:
     for key, check in kind.options.items():
         if key in options and (problem := check(options[key])):
             raise ConfigError(f"{where}.options.{key}", problem)
-    if port.type == "pcap" and not options:
-        raise ConfigError(f"{where}.options", "empty; set rx_pcap, tx_pcap or iface")
+    if problem := kind.together(options):
+        raise ConfigError(f"{where}.options", problem)
     if port.n_rxq > kind.max_rxq:
         raise ConfigError(
             f"{where}.n-rxq", f"expected 1..{kind.max_rxq} for type {port.type}, got {port.n_rxq}"
