@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol, Self
 
 from turnout.bench.scenarios import MAC_TABLE_SIZE, ContenderName
+from turnout.lab.daemon import Daemon
 from turnout.lab.ovs import OvsDpdk
 from turnout.lab.testpmd import Testpmd
 
@@ -66,6 +67,59 @@ class Contender(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+class TurnoutContender:
+    """`turnout serve` with its defaults, and room for every MAC address."""
+
+    def __init__(self, ports: Sequence[Port], mbufs: int) -> None:
+        self._ports = ports
+        self._daemon = Daemon(cores=[WORKER_CORE], mbufs=mbufs)
+
+    @property
+    def pid(self) -> int:
+        return self._daemon.pid
+
+    def read(self) -> Reading:
+        before = time.monotonic()
+        stats = [self._daemon.stats(port.name) for port in self._ports]
+        at = (before + time.monotonic()) / 2
+        worker = self._daemon.workers()[0]
+        return Reading(
+            at=at,
+            delivered=sum(port.tx_packets for port in stats),
+            received=worker.packets,
+            busy_cycles=worker.busy_cycles,
+        )
+
+    def crash(self) -> None:
+        self._daemon.kill()
+
+    def restart(self) -> None:
+        self._daemon.start()
+
+    def __enter__(self) -> Self:
+        self._daemon.start()
+        try:
+            self._configure()
+        except BaseException:
+            self._daemon.stop()
+            raise
+        return self
+
+    def _configure(self) -> None:
+        self._daemon.add_bridge("br0", f"other_config:mac-table-size={MAC_TABLE_SIZE}")
+        for port in self._ports:
+            if port.socket is not None:
+                columns = ["type=vhost-user-client", f"options:path={port.socket}"]
+            elif port.tap:
+                columns = ["type=tap"]
+            else:
+                columns = ["type=dpdk", f"options:dpdk-devargs={port.devargs}"]
+            self._daemon.add_port("br0", port.name, *columns)
+
+    def __exit__(self, *_: object) -> None:
+        self._daemon.stop()
+
+
 class OvsContender:
     """Debian's OVS-DPDK: `actions=NORMAL`, room for every MAC address and flow, otherwise its defaults."""
 
@@ -119,10 +173,10 @@ class OvsContender:
                 path = f'"{port.socket}"'
                 self._ovs.add_port("br0", port.name, "dpdkvhostuserclient", vhost_server_path=path)
                 continue
-            devargs = f"net_tap_{port.name},iface={port.name}" if port.tap else port.devargs
-            # Its port is named apart from the TAP, which Open vSwitch would otherwise take for its own.
-            name = f"p-{port.name}" if port.tap else port.name
-            self._ovs.add_port("br0", name, "dpdk", dpdk_devargs=f'"{devargs}"')
+            if port.tap:  # its own kind: DPDK's wants a tx queue for each rx queue, which it doesn't get here
+                self._ovs.add_port("br0", port.name, "tap")
+            else:
+                self._ovs.add_port("br0", port.name, "dpdk", dpdk_devargs=f'"{port.devargs}"')
         # The limit in force starts at 10,000 and grows by some 2,000 a second: start where it would end.
         self._ovs.appctl("upcall/set-flow-limit", str(_FLOW_LIMIT))
 
@@ -185,13 +239,7 @@ class TestpmdContender:
 
 def start(name: ContenderName, ports: Sequence[Port], mbufs: int) -> Contender:
     """The contender of that name, not yet entered; its pool holds `mbufs` where that can be chosen."""
-    match name:
-        case "ovs":
-            return OvsContender(ports, mbufs)
-        case "testpmd":
-            return TestpmdContender(ports, mbufs)
-        case "turnout":
-            raise NotImplementedError
+    return {"turnout": TurnoutContender, "ovs": OvsContender, "testpmd": TestpmdContender}[name](ports, mbufs)
 
 
 def _number(pattern: str, text: str) -> int:

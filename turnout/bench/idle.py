@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Final
@@ -19,12 +20,16 @@ _QUIET_S: Final = 0.5
 
 
 def idle(name: ContenderName, round: int, window: float) -> Idle:
-    """Two namespaces behind TAP ports: CPU of the whole daemon over `window` seconds, then lone pings."""
-    with contextlib.ExitStack() as stack:
-        ports = [Port(f"tb{os.getpid()}{side}", tap=True) for side in "ab"]
+    """Two namespaces behind TAP ports: CPU of the whole daemon over `window` seconds, then lone pings.
+
+    A third port waits for a guest that never comes: without any DPDK port Open vSwitch has no polling thread.
+    """
+    with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder, contextlib.ExitStack() as stack:
+        taps = [Port(f"tb{os.getpid()}{side}", tap=True) for side in "ab"]
+        ports = [*taps, Port("vm", socket=Path(folder) / "vm.sock")]
         contender = stack.enter_context(start(name, ports, _MBUFS))
-        hosts = [stack.enter_context(Namespace("idle")) for _ in ports]
-        for number, (host, port) in enumerate(zip(hosts, ports, strict=True), start=1):
+        hosts = [stack.enter_context(Namespace("idle")) for _ in taps]
+        for number, (host, port) in enumerate(zip(hosts, taps, strict=True), start=1):
             host.take(port.name, f"10.99.0.{number}/24")
         hosts[0].ping("10.99.0.2")
         time.sleep(_QUIET_S)
