@@ -4,6 +4,7 @@
 import atexit
 import contextlib
 import itertools
+import json
 import os
 import re
 import signal
@@ -34,6 +35,8 @@ class Namespace:
         self.name = f"turnout-{os.getpid()}-{next(_serial)}{label and '-' + label}"
         run("ip", "netns", "add", self.name)
         _alive.add(self)
+        # No IPv6: the chatter of an interface that comes up would disturb counters.
+        self.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
         self.ip("link", "set", "lo", "up")
 
     def run(self, *argv: str, timeout: float = 30) -> str:
@@ -60,8 +63,7 @@ class Namespace:
         self.up(interface, *addresses, mtu=mtu)
 
     def up(self, interface: str, *addresses: str, mtu: int = 0) -> None:
-        """Bring up an interface that is inside already. No IPv6: its chatter would disturb counters."""
-        self.run("sysctl", "-qw", f"net.ipv6.conf.{interface.replace('.', '/')}.disable_ipv6=1")
+        """Bring up an interface that is inside already."""
         if mtu:
             self.ip("link", "set", interface, "mtu", str(mtu))
         for address in addresses:
@@ -145,29 +147,18 @@ class VethPair:
 
 
 def iperf3(
-    server: Namespace, client: Namespace, address: str, *, seconds: float = 2, options: Sequence[str] = ()
-) -> float:
-    """TCP throughput in Mbit/s from `client` to `address` in `server`, as received."""
+    server: Namespace, client: Namespace, address: str, *, seconds: float = 2, streams: int = 1
+) -> list[float]:
+    """TCP from `client` to `address` in `server`: what each stream's receiver got, in Mbit/s."""
     listener = server.popen("iperf3", "--server", "--one-off", "--bind", address)
     try:
         _wait_listening(server, 5201)
-        text = client.run(
-            "iperf3",
-            "--client",
-            address,
-            "--time",
-            f"{seconds:g}",
-            "--format",
-            "m",
-            *options,
-            timeout=seconds + 20,
-        )
-        return float(_match(r"([\d.]+) Mbits/sec.*receiver", text))
+        command = ("iperf3", "--json", "--client", address, "--time", f"{seconds:g}", "--parallel", str(streams))
+        report = json.loads(client.run(*command, timeout=seconds + 20))
     finally:
         listener.kill()
-        listener.wait(5)
-        assert listener.stdout is not None
-        listener.stdout.close()
+        listener.communicate(timeout=5)
+    return [stream["receiver"]["bits_per_second"] / 1e6 for stream in report["end"]["streams"]]
 
 
 def _wait_listening(namespace: Namespace, port: int, timeout: float = 5) -> None:

@@ -226,6 +226,11 @@ class Testpmd:
             tx_errors=numbers["TX-errors"],
         )
 
+    def queue_packets(self, direction: Literal["rx", "tx"], port: int = 0) -> list[int]:
+        """Packets of each queue, as the driver counts them."""
+        pattern = rf"^{direction}_q\d+_?(?:good_)?packets: (\d+)"
+        return [int(n) for n in re.findall(pattern, self.command(f"show port xstats {port}"), re.MULTILINE)]
+
     def forward_stats(self) -> dict[int, ForwardStats]:
         """Per port; counts since `start`."""
         text = self.command("show fwd stats all").split("Accumulated")[0]
