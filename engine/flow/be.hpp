@@ -21,8 +21,7 @@ struct Be {
     friend constexpr bool operator==(Be, Be) = default;
 
 private:
-    static constexpr T swap(T value)
-    {
+    static constexpr T swap(T value) {
         if constexpr (sizeof(T) == 2)
             return __builtin_bswap16(value);
         else if constexpr (sizeof(T) == 4)
@@ -38,8 +37,7 @@ using Be64 = Be<uint64_t>;
 
 // Reads a wire value (or an address) from any alignment. The caller has checked that its bytes are there.
 template <typename T>
-inline T load(const uint8_t* from)
-{
+inline T load(const uint8_t* from) {
     T value;
     std::memcpy(&value, from, sizeof value);
     return value;

@@ -93,22 +93,18 @@ constexpr Field kFields[] = {
 #undef WHOLE
 // clang-format on
 
-bool is_address(const Field& field)
-{
+bool is_address(const Field& field) {
     return field.style == Style::Mac || field.style == Style::Ipv6 || field.style == Style::Ipv4;
 }
 
 // The field's bytes as the number that they are on the wire. At most 8 of them.
-uint64_t wire_number(const Field& field, const uint8_t* at)
-{
+uint64_t wire_number(const Field& field, const uint8_t* at) {
     uint64_t number = 0;
-    for (int i = 0; i < field.bytes; i++)
-        number = number << 8 | at[i];
+    for (int i = 0; i < field.bytes; i++) number = number << 8 | at[i];
     return number;
 }
 
-std::string address_text(const Field& field, const uint8_t* at)
-{
+std::string address_text(const Field& field, const uint8_t* at) {
     char text[INET6_ADDRSTRLEN];
     if (field.style == Style::Mac)
         std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", at[0], at[1], at[2], at[3], at[4], at[5]);
@@ -117,13 +113,11 @@ std::string address_text(const Field& field, const uint8_t* at)
     return text;
 }
 
-const uint8_t* bytes_of(const Field& field, const FlowKey& key)
-{
+const uint8_t* bytes_of(const Field& field, const FlowKey& key) {
     return reinterpret_cast<const uint8_t*>(&key) + field.offset;
 }
 
-bool is_zero(const Field& field, const FlowKey& key)
-{
+bool is_zero(const Field& field, const FlowKey& key) {
     return std::all_of(bytes_of(field, key), bytes_of(field, key) + field.bytes, [](uint8_t b) { return b == 0; });
 }
 
@@ -131,14 +125,12 @@ bool is_zero(const Field& field, const FlowKey& key)
 
 std::span<const Field> fields() { return kFields; }
 
-const Field* find_field(std::string_view name)
-{
+const Field* find_field(std::string_view name) {
     const auto* found = std::ranges::find(kFields, name, &Field::name);
     return found == std::end(kFields) ? nullptr : found;
 }
 
-bool applies(const Field& field, const FlowKey& key)
-{
+bool applies(const Field& field, const FlowKey& key) {
     const uint16_t type = key.eth.type.host();
     const bool ipv4 = type == 0x0800, ipv6 = type == 0x86dd, mpls = type == 0x8847 || type == 0x8848;
     const auto more_labels = [&](int i) { return mpls && !(key.net.mpls_lse[i].host() & 0x100); };
@@ -150,40 +142,56 @@ bool applies(const Field& field, const FlowKey& key)
     };
 
     switch (field.prereq) {
-    case Prereq::None:
-    case Prereq::Pushed: return true;
-    case Prereq::Vlan: return key.eth.vlan[0].tci != Be16{};
-    case Prereq::Vlan2: return key.eth.vlan[1].tci != Be16{};
-    case Prereq::Mpls: return mpls;
-    case Prereq::Mpls2: return more_labels(0);
-    case Prereq::Mpls3: return more_labels(0) && more_labels(1);
-    case Prereq::Pbb: return type == 0x88e7;
-    case Prereq::Arp: return type == 0x0806 || type == 0x8035;
-    case Prereq::Ipv4: return ipv4;
-    case Prereq::Ipv6: return ipv6;
-    case Prereq::Ip: return ipv4 || ipv6;
-    case Prereq::Tcp: return over(ipv4 || ipv6, 6);
-    case Prereq::Udp: return over(ipv4 || ipv6, 17);
-    case Prereq::Sctp: return over(ipv4 || ipv6, 132);
-    case Prereq::Icmp: return over(ipv4, 1);
-    case Prereq::Icmpv6: return over(ipv6, 58);
-    case Prereq::Nd: return neighbour(135) || neighbour(136);
-    case Prereq::NdSolicit: return neighbour(135);
-    case Prereq::NdAdvert: return neighbour(136);
+        case Prereq::None:
+        case Prereq::Pushed:
+            return true;
+        case Prereq::Vlan:
+            return key.eth.vlan[0].tci != Be16{};
+        case Prereq::Vlan2:
+            return key.eth.vlan[1].tci != Be16{};
+        case Prereq::Mpls:
+            return mpls;
+        case Prereq::Mpls2:
+            return more_labels(0);
+        case Prereq::Mpls3:
+            return more_labels(0) && more_labels(1);
+        case Prereq::Pbb:
+            return type == 0x88e7;
+        case Prereq::Arp:
+            return type == 0x0806 || type == 0x8035;
+        case Prereq::Ipv4:
+            return ipv4;
+        case Prereq::Ipv6:
+            return ipv6;
+        case Prereq::Ip:
+            return ipv4 || ipv6;
+        case Prereq::Tcp:
+            return over(ipv4 || ipv6, 6);
+        case Prereq::Udp:
+            return over(ipv4 || ipv6, 17);
+        case Prereq::Sctp:
+            return over(ipv4 || ipv6, 132);
+        case Prereq::Icmp:
+            return over(ipv4, 1);
+        case Prereq::Icmpv6:
+            return over(ipv6, 58);
+        case Prereq::Nd:
+            return neighbour(135) || neighbour(136);
+        case Prereq::NdSolicit:
+            return neighbour(135);
+        case Prereq::NdAdvert:
+            return neighbour(136);
     }
     return false;
 }
 
-FieldValue value(const Field& field, const FlowKey& key)
-{
+FieldValue value(const Field& field, const FlowKey& key) {
     const uint8_t* at = bytes_of(field, key);
-    if (is_address(field))
-        return address_text(field, at);
+    if (is_address(field)) return address_text(field, at);
     return wire_number(field, at) >> field.shift & (~uint64_t{0} >> (64 - field.bits));
 }
 
-FlowKey mask_of(const Field& field)
-{
+FlowKey mask_of(const Field& field) {
     FlowKey mask{};
     uint8_t* at = reinterpret_cast<uint8_t*>(&mask) + field.offset;
     for (int bit = field.shift; bit < field.shift + field.bits; bit++)
@@ -191,8 +199,7 @@ FlowKey mask_of(const Field& field)
     return mask;
 }
 
-std::vector<std::pair<std::string_view, FieldValue>> describe(const FlowKey& key)
-{
+std::vector<std::pair<std::string_view, FieldValue>> describe(const FlowKey& key) {
     std::vector<std::pair<std::string_view, FieldValue>> described;
     for (const Field& field : kFields)
         if (applies(field, key) && !(field.prereq == Prereq::Pushed && is_zero(field, key)))

@@ -23,7 +23,24 @@ enum class Style : uint8_t { Decimal, Hex, Mac, Ipv4, Ipv6 };
 enum class Prereq : uint8_t {
     None,    // any packet has it
     Pushed,  // not from the packet: metadata, registers, tunnel
-    Vlan, Vlan2, Mpls, Mpls2, Mpls3, Pbb, Arp, Ipv4, Ipv6, Ip, Tcp, Udp, Sctp, Icmp, Icmpv6, Nd, NdSolicit, NdAdvert,
+    Vlan,
+    Vlan2,
+    Mpls,
+    Mpls2,
+    Mpls3,
+    Pbb,
+    Arp,
+    Ipv4,
+    Ipv6,
+    Ip,
+    Tcp,
+    Udp,
+    Sctp,
+    Icmp,
+    Icmpv6,
+    Nd,
+    NdSolicit,
+    NdAdvert
 };
 
 struct Field {

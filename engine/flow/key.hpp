@@ -131,8 +131,7 @@ static_assert(std::is_trivially_copyable_v<FlowKey> && std::is_standard_layout_v
 static_assert(std::has_unique_object_representations_v<FlowKey>, "padding would make equal keys differ");
 
 // Word `i` of a key or a mask, for those that handle it as an array.
-inline uint64_t word(const FlowKey& key, size_t i)
-{
+inline uint64_t word(const FlowKey& key, size_t i) {
     return load<uint64_t>(reinterpret_cast<const uint8_t*>(&key) + i * sizeof(uint64_t));
 }
 

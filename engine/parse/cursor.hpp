@@ -15,8 +15,7 @@ struct Cursor {
     bool has(size_t bytes) const { return left() >= bytes; }
 
     // The next `bytes` bytes, passed over; or null, and nothing moves, if fewer are left.
-    const uint8_t* take(size_t bytes)
-    {
+    const uint8_t* take(size_t bytes) {
         if (!has(bytes)) [[unlikely]]
             return nullptr;
         const uint8_t* taken = at;
@@ -25,10 +24,8 @@ struct Cursor {
     }
 
     // Forgets what lies beyond `bytes` bytes from here.
-    void limit(size_t bytes)
-    {
-        if (has(bytes))
-            end = at + bytes;
+    void limit(size_t bytes) {
+        if (has(bytes)) end = at + bytes;
     }
 };
 

@@ -14,25 +14,19 @@ namespace turnout {
 
 inline constexpr size_t kEthHeader = 14;
 
-constexpr bool is_vlan_tpid(Be16 type)
-{
-    return type == Be16::of(0x8100) || type == Be16::of(0x88a8);
-}
+constexpr bool is_vlan_tpid(Be16 type) { return type == Be16::of(0x8100) || type == Be16::of(0x88a8); }
 
 // The type of a frame whose type field is a length: SNAP's with OUI 0, which is then passed over, or kEthTypeNone.
-inline Be16 snap_type(Cursor& in)
-{
+inline Be16 snap_type(Cursor& in) {
     static constexpr uint8_t kSnap[6] = {0xaa, 0xaa, 0x03, 0, 0, 0};  // DSAP, SSAP, UI, OUI
 
-    if (!in.has(8) || std::memcmp(in.at, kSnap, sizeof kSnap) != 0)
-        return kEthTypeNone;
+    if (!in.has(8) || std::memcmp(in.at, kSnap, sizeof kSnap) != 0) return kEthTypeNone;
     const Be16 type = load<Be16>(in.at + 6);
     in.at += 8;
     return type.host() >= 0x0600 ? type : kEthTypeNone;
 }
 
-inline void parse_ethernet(std::span<const uint8_t> head, Ethernet& eth, Layers& layers) noexcept
-{
+inline void parse_ethernet(std::span<const uint8_t> head, Ethernet& eth, Layers& layers) noexcept {
     layers = {};
     if (head.size() < kEthHeader) [[unlikely]] {
         eth = {};

@@ -8,18 +8,17 @@
 
 namespace turnout {
 
-void parse(std::span<const uint8_t> head, uint32_t frame_len, Depth depth, FlowKey& key, Layers& layers) noexcept
-{
-    // An offset needs to be below Layers::kNone, and headers never reach that far.
-    head = head.first(std::min<size_t>({head.size(), frame_len, Layers::kNone - 1}));
+// Ethernet with two tags and SNAP, IPv6, and the longest chain of extension headers: each offset fits its 16 bits.
+static_assert(14 + 8 + 8 + 40 + kMaxExtHeaders * 2048 < Layers::kNone);
+
+void parse(std::span<const uint8_t> head, uint32_t frame_len, Depth depth, FlowKey& key, Layers& layers) noexcept {
+    head = head.first(std::min<size_t>(head.size(), frame_len));
 
     parse_ethernet(head, key.eth, layers);
-    if (depth == Depth::L2)
-        return;
+    if (depth == Depth::L2) return;
 
     key.net = {};
-    if (depth == Depth::L4)
-        key.tp = {};
+    if (depth == Depth::L4) key.tp = {};
     if (layers.l3 == Layers::kNone) [[unlikely]]
         return;
 

@@ -42,7 +42,7 @@ struct Layers {
 
     uint16_t l2_5 = kNone;  // the MPLS stack; from Depth::L3
     uint16_t l3 = kNone;    // what follows eth_type, or the MPLS stack from Depth::L3 (none if that has no end)
-    uint16_t l4 = kNone;    // what follows a sound IP header and its extensions, in a later fragment too; from Depth::L3
+    uint16_t l4 = kNone;  // what follows a sound IP header and its extensions, in a later fragment too; from Depth::L3
 
     friend constexpr bool operator==(const Layers&, const Layers&) = default;
 };

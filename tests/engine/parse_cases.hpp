@@ -38,23 +38,19 @@ struct Case {
     Expected expect(size_t head, size_t frame_len) const;
 };
 
-inline void append_hex(std::vector<uint8_t>& frame, const std::string& word)
-{
+inline void append_hex(std::vector<uint8_t>& frame, const std::string& word) {
     const std::string hex = word.substr(0, word.find('*'));
     const size_t times = hex == word ? 1 : std::stoul(word.substr(hex.size() + 1));
-    if (hex.size() % 2 != 0)
-        throw std::runtime_error("half a byte in " + word);
+    if (hex.size() % 2 != 0) throw std::runtime_error("half a byte in " + word);
     for (size_t n = 0; n < times; n++)
         for (size_t i = 0; i < hex.size(); i += 2)
             frame.push_back(static_cast<uint8_t>(std::stoul(word.substr(i, 2), nullptr, 16)));
 }
 
 // Sets a field from its text, through the mask and place that fields.hpp gives it.
-inline void assign(FlowKey& key, const std::string& name, const std::string& text)
-{
+inline void assign(FlowKey& key, const std::string& name, const std::string& text) {
     const Field* field = find_field(name);
-    if (field == nullptr)
-        throw std::runtime_error("no field " + name);
+    if (field == nullptr) throw std::runtime_error("no field " + name);
     uint8_t bytes[16] = {};
     bool good = true;
     if (field->style == Style::Mac)
@@ -64,8 +60,7 @@ inline void assign(FlowKey& key, const std::string& name, const std::string& tex
     else
         for (uint64_t i = 0, number = std::stoull(text, nullptr, 0) << field->shift; i < field->bytes; i++)
             bytes[i] = static_cast<uint8_t>(number >> 8 * (field->bytes - 1 - i));
-    if (!good)
-        throw std::runtime_error("bad value " + name + "=" + text);
+    if (!good) throw std::runtime_error("bad value " + name + "=" + text);
 
     const FlowKey mask = mask_of(*field);
     const uint8_t* masked = reinterpret_cast<const uint8_t*>(&mask) + field->offset;
@@ -74,12 +69,10 @@ inline void assign(FlowKey& key, const std::string& name, const std::string& tex
         at[i] = static_cast<uint8_t>((at[i] & ~masked[i]) | (bytes[i] & masked[i]));
 }
 
-inline Expected Case::expect(size_t head, size_t frame_len) const
-{
+inline Expected Case::expect(size_t head, size_t frame_len) const {
     Expected expected;
     for (const Step& step : steps) {
-        if (head < step.head || frame_len < step.frame)
-            continue;
+        if (head < step.head || frame_len < step.frame) continue;
         std::istringstream words(step.assignments);
         for (std::string word; words >> word;) {
             const std::string name = word.substr(0, word.find('=')), text = word.substr(word.find('=') + 1);
@@ -100,16 +93,14 @@ inline Expected Case::expect(size_t head, size_t frame_len) const
     return expected;
 }
 
-inline std::vector<Case> parse_cases()
-{
+inline std::vector<Case> parse_cases() {
     static constexpr const char* kText =
 #include "tests/engine/parse_cases.inc"
         ;
     std::vector<Case> cases;
     std::istringstream text(kText);
     for (std::string line; std::getline(text, line);) {
-        if (line.empty() || line[0] == '#')
-            continue;
+        if (line.empty() || line[0] == '#') continue;
         std::istringstream words(line);
         std::string first, word;
         words >> first;
@@ -122,8 +113,7 @@ inline std::vector<Case> parse_cases()
             std::getline(words, step.assignments);
             cases.back().steps.push_back(step);
         } else {
-            while (words >> word)
-                append_hex(cases.back().frame, word);
+            while (words >> word) append_hex(cases.back().frame, word);
         }
     }
     return cases;

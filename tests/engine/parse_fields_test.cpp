@@ -10,8 +10,7 @@
 namespace turnout::test {
 namespace {
 
-FlowKey tcp_key()
-{
+FlowKey tcp_key() {
     FlowKey key{};
     key.eth = {{{2, 0, 0, 0, 0, 2}}, {{2, 0, 0, 0, 0, 1}}, Be16::of(0x0800), 0, {}};
     key.eth.vlan[0] = {Be16::of(0x8100), Be16::of(0xb064)};
@@ -24,8 +23,7 @@ FlowKey tcp_key()
     return key;
 }
 
-std::string describe_as_text(const FlowKey& key)
-{
+std::string describe_as_text(const FlowKey& key) {
     std::string text;
     for (const auto& [name, what] : describe(key)) {
         const auto* number = std::get_if<uint64_t>(&what);
@@ -34,8 +32,7 @@ std::string describe_as_text(const FlowKey& key)
     return text;
 }
 
-TEST_CASE("fields: describe() tells what the packet has, in the order of the layers")
-{
+TEST_CASE("fields: describe() tells what the packet has, in the order of the layers") {
     CHECK(describe_as_text(tcp_key()) ==
           "eth_dst=02:00:00:00:00:02 eth_src=02:00:00:00:00:01 eth_type=2048 "
           "vlan_tpid=33024 vlan_tci=45156 dl_vlan=100 dl_vlan_pcp=5 "
@@ -43,8 +40,7 @@ TEST_CASE("fields: describe() tells what the packet has, in the order of the lay
           "tcp_src=12345 tcp_dst=80 tcp_flags=18 ");
 }
 
-TEST_CASE("fields: a later fragment has no ports")
-{
+TEST_CASE("fields: a later fragment has no ports") {
     FlowKey key = tcp_key();
     key.net.frag = kFragAny | kFragLater;
     CHECK_FALSE(applies(*find_field("tcp_src"), key));
@@ -53,19 +49,18 @@ TEST_CASE("fields: a later fragment has no ports")
     CHECK(applies(*find_field("tcp_src"), key));
 }
 
-TEST_CASE("fields: what the packet does not carry is shown when it is not zero")
-{
+TEST_CASE("fields: what the packet does not carry is shown when it is not zero") {
     FlowKey key{};
     CHECK(describe_as_text(key) == "eth_dst=00:00:00:00:00:00 eth_src=00:00:00:00:00:00 eth_type=0 ");
     key.arrival.in_port = Be32::of(7);
     key.tunnel.id = Be64::of(0x123456789);
     key.reg[15] = Be32::of(15);
-    CHECK(describe_as_text(key) == "in_port=7 eth_dst=00:00:00:00:00:00 eth_src=00:00:00:00:00:00 eth_type=0 "
-                                   "tun_id=4886718345 reg15=15 ");
+    CHECK(describe_as_text(key) ==
+          "in_port=7 eth_dst=00:00:00:00:00:00 eth_src=00:00:00:00:00:00 eth_type=0 "
+          "tun_id=4886718345 reg15=15 ");
 }
 
-TEST_CASE("fields: neighbour discovery, by message")
-{
+TEST_CASE("fields: neighbour discovery, by message") {
     FlowKey key{};
     key.eth.type = Be16::of(0x86dd);
     key.net.proto = 58;
@@ -81,8 +76,7 @@ TEST_CASE("fields: neighbour discovery, by message")
     CHECK_FALSE(applies(*find_field("nd_target"), key));
 }
 
-TEST_CASE("fields: as many labels as the stack has")
-{
+TEST_CASE("fields: as many labels as the stack has") {
     FlowKey key{};
     key.eth.type = Be16::of(0x8848);
     key.net.mpls_lse[0] = Be32::of(0x00014a40);
@@ -97,23 +91,20 @@ TEST_CASE("fields: as many labels as the stack has")
     CHECK_FALSE(applies(*find_field("mpls_lse1"), key));
 }
 
-TEST_CASE("fields: masks cover their bits and no more")
-{
+TEST_CASE("fields: masks cover their bits and no more") {
     CHECK(mask_of(*find_field("mpls_tc")).net.mpls_lse[0] == Be32::of(0xe00));
     CHECK(mask_of(*find_field("dl_vlan")).eth.vlan[0].tci == Be16::of(0x0fff));
     CHECK(mask_of(*find_field("ip_dscp")).net.tos == 0xfc);
     for (const Field& field : fields()) {
         const FlowKey mask = mask_of(field);
         int bits = 0;
-        for (size_t i = 0; i < kKeyWords; i++)
-            bits += __builtin_popcountll(word(mask, i));
+        for (size_t i = 0; i < kKeyWords; i++) bits += __builtin_popcountll(word(mask, i));
         INFO(field.name);
         CHECK(bits == field.bits);
     }
 }
 
-TEST_CASE("fields: names are unique, and found")
-{
+TEST_CASE("fields: names are unique, and found") {
     std::set<std::string_view> names;
     for (const Field& field : fields()) {
         CHECK(names.insert(field.name).second);
