@@ -6,6 +6,21 @@
 namespace turnout {
 namespace {
 
+// Where a row's packets go, and whether their tag stays as it is: all that the common case needs to know.
+struct Way {
+    static constexpr PortNo kMany = 0xfffe;
+    static constexpr PortNo kNowhere = 0xffff;  // dropped, the verdict says why
+
+    PortNo to;
+    bool as_is;
+
+    bool operator==(const Way&) const = default;
+};
+
+bool keeps_tag(Tagged outer, const PortVlans& out, uint16_t vlan) {
+    return outer.present ? out.tagged(vlan) && outer.vid == vlan : !out.tagged(vlan);
+}
+
 // Makes the packet's tag what `out` wants for `vlan`; false if there is no room for one.
 bool retag(rte_mbuf* packet, Tagged outer, const PortVlans& out, uint16_t vlan) {
     if (!out.tagged(vlan)) {
@@ -17,42 +32,104 @@ bool retag(rte_mbuf* packet, Tagged outer, const PortVlans& out, uint16_t vlan) 
     return true;
 }
 
-void output(const Plan& plan, PortNo port, rte_mbuf* packet, Tagged outer, uint16_t vlan, Tx& tx) {
-    if (retag(packet, outer, plan.ports[port].vlans, vlan))
-        tx.push(plan, port, packet);
-    else
-        tx.drop(port, Drop::NoMbuf, packet);
-}
+// Ports of one burst's bridge, one VLAN's at a time.
+class Act {
+public:
+    Act(const Plan& plan, PortNo in_port, Tx& tx)
+        : plan_(plan), in_port_(in_port), bridge_(plan.ports[in_port].bridge), tx_(tx) {}
 
-// The packet itself goes to the last port, copies to the others.
-void flood(const Plan& plan, PortNo in_port, rte_mbuf* packet, Tagged outer, uint16_t vlan, Tx& tx) {
-    PortNo last = kNoPort;
-    for (const PortNo port : plan.bridges[plan.ports[in_port].bridge].ports) {
-        if (port == in_port || !plan.ports[port].vlans.carries(vlan)) continue;
-        if (last != kNoPort) {
-            if (rte_mbuf* copy = rte_pktmbuf_copy(packet, packet->pool, 0, UINT32_MAX))
-                output(plan, last, copy, outer, vlan, tx);
-            else
-                tx.counters(last).drop(Drop::NoMbuf);
-        }
-        last = port;
+    Way way(Verdict verdict, Tagged outer) {
+        if (verdict.is_output() && reaches(verdict.to, verdict.vlan)) return one(verdict.to, verdict.vlan, outer);
+        if (!verdict.is_flood() && !verdict.is_output()) return {Way::kNowhere, true};
+        const PortNo only = flood_target(verdict.vlan);
+        return only < kMaxPorts ? one(only, verdict.vlan, outer) : Way{Way::kMany, false};
     }
-    if (last != kNoPort)
-        output(plan, last, packet, outer, vlan, tx);
-    else
-        tx.drop(in_port, Drop::NoOtherPort, packet);
-}
+
+    void output(PortNo port, rte_mbuf* packet, Tagged outer, uint16_t vlan) {
+        if (retag(packet, outer, plan_.ports[port].vlans, vlan))
+            tx_.push(plan_, port, {&packet, 1});
+        else
+            tx_.drop(port, Drop::NoMbuf, packet);
+    }
+
+    // The packet itself goes to the last port, copies to the others.
+    void flood(rte_mbuf* packet, Tagged outer, uint16_t vlan) {
+        PortNo last = kNoPort;
+        for (const PortNo port : plan_.bridges[bridge_].ports) {
+            if (port == in_port_ || !plan_.ports[port].vlans.carries(vlan)) continue;
+            if (last != kNoPort) {
+                if (rte_mbuf* copy = rte_pktmbuf_copy(packet, packet->pool, 0, UINT32_MAX))
+                    output(last, copy, outer, vlan);
+                else
+                    tx_.counters(last).drop(Drop::NoMbuf);
+            }
+            last = port;
+        }
+        if (last != kNoPort)
+            output(last, packet, outer, vlan);
+        else
+            tx_.drop(in_port_, Drop::NoOtherPort, packet);
+    }
+
+private:
+    // An address may have been learned under a plan in which its port still carried this VLAN.
+    bool reaches(PortNo port, uint16_t vlan) const {
+        const PortView& view = plan_.ports[port];
+        return view.exists && view.bridge == bridge_ && view.vlans.carries(vlan);
+    }
+
+    Way one(PortNo port, uint16_t vlan, Tagged outer) const {
+        return {port, keeps_tag(outer, plan_.ports[port].vlans, vlan)};
+    }
+
+    // The only port to flood `vlan` to, or Way::kMany; worked out anew when the VLAN changes.
+    PortNo flood_target(uint16_t vlan) {
+        if (vlan == flood_vlan_) return flood_only_;
+        flood_vlan_ = vlan;
+        flood_only_ = Way::kMany;
+        unsigned targets = 0;
+        for (const PortNo port : plan_.bridges[bridge_].ports) {
+            if (port == in_port_ || !plan_.ports[port].vlans.carries(vlan)) continue;
+            flood_only_ = ++targets == 1 ? port : Way::kMany;
+            if (targets > 1) break;
+        }
+        return flood_only_;
+    }
+
+    const Plan& plan_;
+    const PortNo in_port_;
+    const BridgeNo bridge_;
+    Tx& tx_;
+    uint32_t flood_vlan_ = UINT32_MAX;
+    PortNo flood_only_ = Way::kMany;
+};
 
 }  // namespace
 
-void act(const Plan& plan, PortNo in_port, rte_mbuf* packet, Tagged outer, Verdict verdict, Tx& tx) {
-    if (verdict.is_flood()) return flood(plan, in_port, packet, outer, verdict.vlan, tx);
-    if (!verdict.is_output()) return tx.drop(in_port, verdict.reason(), packet);
-    // The address may have been learned under a plan in which the port still carried this VLAN.
-    const PortView& out = plan.ports[verdict.to];
-    if (!out.exists || out.bridge != plan.ports[in_port].bridge || !out.vlans.carries(verdict.vlan))
-        return flood(plan, in_port, packet, outer, verdict.vlan, tx);
-    output(plan, verdict.to, packet, outer, verdict.vlan, tx);
+void act(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, std::span<const uint8_t> row,
+         std::span<const Tagged> outer, std::span<const Verdict> verdicts, Tx& tx) {
+    Act act(plan, in_port, tx);
+    std::array<Way, kBurst> ways;
+    for (size_t i = 0; i < verdicts.size(); i++) ways[i] = act.way(verdicts[i], outer[i]);
+
+    for (size_t i = 0; i < packets.size();) {
+        const uint8_t r = row[i];
+        const Way way = ways[r];
+        if (way.to < kMaxPorts && way.as_is) {  // as many as go the same way at once
+            size_t end = i + 1;
+            while (end < packets.size() && ways[row[end]] == way) end++;
+            tx.push(plan, way.to, packets.subspan(i, end - i));
+            i = end;
+            continue;
+        }
+        if (way.to == Way::kNowhere)
+            tx.drop(in_port, verdicts[r].reason(), packets[i]);
+        else if (way.to == Way::kMany)
+            act.flood(packets[i], outer[r], verdicts[r].vlan);
+        else
+            act.output(way.to, packets[i], outer[r], verdicts[r].vlan);
+        i++;
+    }
 }
 
 }  // namespace turnout

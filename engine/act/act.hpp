@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // act: verdicts become packets on their way out.
 //
-// In:  a packet, its outer VLAN tag, its verdict. Out: the packet, retagged as each output port wants it, in Tx; for a
-// flood, copies for all ports but one. Runs on a worker.
+// In:  a burst from one port; for each packet the row that it shares with packets of the same L2 header; for each row
+// its
+//      outer VLAN tag and verdict. Out: packets in Tx, retagged as each output port wants them; for a flood, copies.
+// Runs on a worker. What a row's packets have in common is worked out once per row.
 #pragma once
+
+#include <span>
 
 #include "engine/classify/verdict.hpp"
 #include "engine/tx/tx.hpp"
@@ -15,7 +19,8 @@ struct Tagged {
     uint16_t vid;  // its VLAN; 0 if there is none
 };
 
-// Takes the packet.
-void act(const Plan& plan, PortNo in_port, rte_mbuf* packet, Tagged outer, Verdict verdict, Tx& tx);
+// Takes the packets.
+void act(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, std::span<const uint8_t> row,
+         std::span<const Tagged> outer, std::span<const Verdict> verdicts, Tx& tx);
 
 }  // namespace turnout

@@ -5,7 +5,6 @@
 // Runs on a worker; shares the bridge's Fdb with the other workers.
 #pragma once
 
-#include <cstring>
 #include <span>
 
 #include "engine/classify/verdict.hpp"
@@ -20,10 +19,11 @@ struct L2Key {
     uint16_t vid;       // of the outer VLAN tag; 0: untagged or priority-tagged
 };
 
-inline uint64_t mac_word(const MacAddr& mac) {
-    uint64_t word = 0;
-    std::memcpy(&word, mac.octets, sizeof mac.octets);
-    return word;
+// From the first bytes of a frame, at least an Ethernet header. Two plain loads: putting the key's MAC addresses
+// together from its bytes would stall on their stores.
+inline L2Key l2_key(const uint8_t* frame, uint16_t vid) {
+    constexpr uint64_t kMac = 0xffff'ffff'ffff;
+    return {load<uint64_t>(frame) & kMac, load<uint64_t>(frame + sizeof(MacAddr)) & kMac, vid};
 }
 
 void normal(const BridgeView& bridge, const PortView& in, PortNo in_port, uint32_t now, std::span<const L2Key> keys,

@@ -26,6 +26,26 @@ void Tx::drop(PortNo port, Drop reason, rte_mbuf* packet) {
     rte_pktmbuf_free(packet);
 }
 
+void Tx::push(const Plan& plan, PortNo port, std::span<rte_mbuf* const> packets) {
+    Buffer& buffer = buffers_[port];
+    if (!buffer.waits) {
+        buffer.waits = true;
+        waiting_[waiting_n_++] = port;
+    }
+    buffer.hops = std::max(buffer.hops, hops_);
+    if (buffer.n + packets.size() > kBurst) {
+        if (plan.ports[port].device) {
+            send(plan.ports[port], port);
+        } else {  // more than a burst into a patch port before its peer took any: only a storm between bridges does
+                  // that
+            for (rte_mbuf* packet : packets) drop(port, Drop::PatchLoop, packet);
+            return;
+        }
+    }
+    std::copy(packets.begin(), packets.end(), buffer.packets.begin() + buffer.n);
+    buffer.n = static_cast<uint16_t>(buffer.n + packets.size());
+}
+
 void Tx::flush(const Plan& plan) {
     for (unsigned i = 0; i < waiting_n_; i++) {
         const PortNo port = waiting_[i];
@@ -60,13 +80,6 @@ PortNo Tx::take_patched(const Plan& plan, std::array<rte_mbuf*, kBurst>& packets
     return kNoPort;
 }
 
-void Tx::full(const Plan& plan, PortNo port) {
-    if (plan.ports[port].device) return send(plan.ports[port], port);
-    // A patch port into which more than a burst goes before its peer takes any: only a storm between bridges does that.
-    Buffer& buffer = buffers_[port];
-    drop(port, Drop::PatchLoop, buffer.packets[--buffer.n]);
-}
-
 void Tx::send(const PortView& view, PortNo port) {
     Buffer& buffer = buffers_[port];
     if (buffer.n == 0) return;
@@ -95,7 +108,7 @@ void Tx::send(const PortView& view, PortNo port) {
         }
         packets[plain++] = packet;
     }
-    transmit(view, port, packets.first(plain));
+    if (plain) transmit(view, port, packets.first(plain));
 }
 
 void Tx::send_in_software(const PortView& view, PortNo port, rte_mbuf* packet) {
@@ -110,7 +123,7 @@ void Tx::send_in_software(const PortView& view, PortNo port, rte_mbuf* packet) {
     } else {
         finish_checksums(packet);
     }
-    transmit(view, port, std::span(pieces).first(n));
+    if (n) transmit(view, port, std::span(pieces).first(n));
 }
 
 void Tx::transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packets) {

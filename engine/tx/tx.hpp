@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tx: packets for a port are gathered, and sent a burst at a time.
 //
-// In:  single packets with their output port. Out: bursts on devices; packets for a patch port wait until the worker
+// In:  packets with their output port. Out: bursts on devices; packets for a patch port wait until the worker
 // takes them back in at its peer. Each worker has its own Tx. A packet that can't be sent is freed and counted by
 // reason.
 #pragma once
@@ -22,18 +22,8 @@ class Tx {
 public:
     explicit Tx(unsigned worker) : worker_(worker), counters_(kMaxPorts), buffers_(kMaxPorts) {}
 
-    // Takes the packet.
-    void push(const Plan& plan, PortNo port, rte_mbuf* packet) {
-        Buffer& buffer = buffers_[port];
-        if (!buffer.waits) {
-            buffer.waits = true;
-            waiting_[waiting_n_++] = port;
-        }
-        buffer.hops = std::max(buffer.hops, hops_);
-        buffer.packets[buffer.n++] = packet;
-        if (buffer.n == kBurst) [[unlikely]]
-            full(plan, port);
-    }
+    // Takes the packets.
+    void push(const Plan& plan, PortNo port, std::span<rte_mbuf* const> packets);
     // Sends all that is gathered for devices.
     void flush(const Plan& plan);
     // A patch port whose packets wait: empties it and returns its peer, which they enter next; kNoPort: none is left.
@@ -52,7 +42,6 @@ private:
         std::array<rte_mbuf*, kBurst> packets;
     };
 
-    void full(const Plan& plan, PortNo port);
     void send(const PortView& view, PortNo port);
     void send_in_software(const PortView& view, PortNo port, rte_mbuf* packet);
     void transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packets);

@@ -114,10 +114,8 @@ void Worker::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
     packets = packets.first(parse_rows(in_port, packets));
     if (packets.empty()) return;
     decide(plan, in_port);
-    for (size_t i = 0; i < packets.size(); i++) {
-        const uint8_t row = rows_.row[i];
-        act(plan, in_port, packets[i], rows_.outer[row], rows_.verdicts[row], tx_);
-    }
+    act(plan, in_port, packets, rows_.row, std::span(rows_.outer).first(rows_.n),
+        std::span(rows_.verdicts).first(rows_.n), tx_);
 }
 
 // Fills rows; drops what is no frame. Returns how many packets are left, moved together.
@@ -141,9 +139,9 @@ unsigned Worker::parse_rows(PortNo in_port, std::span<rte_mbuf*> packets) {
             FlowKey& key = rows_.keys[rows];
             parse({head, length}, packet->pkt_len, Depth::L2, key, rows_.layers[rows]);
             const Be16 tci = key.eth.vlan[0].tci;
-            rows_.l2[rows] = {mac_word(key.eth.dst), mac_word(key.eth.src),
-                              static_cast<uint16_t>(tci.host() & kVidMask)};
-            rows_.outer[rows] = {tci != Be16{}, rows_.l2[rows].vid};
+            const auto vid = static_cast<uint16_t>(tci.host() & kVidMask);
+            rows_.l2[rows] = l2_key(head, vid);
+            rows_.outer[rows] = {tci != Be16{}, vid};
             rows++;
         }
         previous = length < kL2Most ? nullptr : head;
