@@ -119,7 +119,7 @@ def _try_reserve(need: int, look: HugepageNeed) -> bool:
 
 
 def arguments(hugepages: bool, need: int, cpus: set[int], pid: int) -> list[str]:
-    """EAL's command line, program name first."""
+    """EAL's command line without program name."""
     allowed = ",".join(map(str, sorted(cpus)))
     memory = (
         ["--in-memory", "--single-file-segments"]
@@ -127,7 +127,6 @@ def arguments(hugepages: bool, need: int, cpus: set[int], pid: int) -> list[str]
         else ["--no-huge", "--no-shconf", "-m", str(-(-need // MIB))]
     )
     return [
-        "turnout",
         *("--lcores", f"0@({allowed})"),
         *("--file-prefix", f"turnout-{pid}"),
         *("-a", _NOWHERE),
