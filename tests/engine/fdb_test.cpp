@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/fdb/fdb.hpp"
+
+#include <doctest/doctest.h>
+
+#include <random>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+using namespace turnout;
+
+namespace {
+
+Fdb::Learned learn(Fdb& fdb, uint64_t mac, PortNo port, uint32_t now = 0, uint16_t vlan = 0) {
+    const uint64_t key = Fdb::key(mac, vlan);
+    return fdb.learn(key, fdb.hash(key), port, now);
+}
+
+PortNo find(const Fdb& fdb, uint64_t mac, uint32_t now = 0, uint16_t vlan = 0) {
+    const uint64_t key = Fdb::key(mac, vlan);
+    return fdb.find(key, fdb.hash(key), now);
+}
+
+}  // namespace
+
+TEST_CASE("an address is found on the port where it was last heard, per VLAN") {
+    Fdb fdb(1024, 300);
+    CHECK(find(fdb, 0xa) == kNoPort);
+    CHECK(learn(fdb, 0xa, 1) == Fdb::Learned::New);
+    CHECK(learn(fdb, 0xa, 1) == Fdb::Learned::Known);
+    CHECK(find(fdb, 0xa) == 1);
+    CHECK(find(fdb, 0xa, 0, 7) == kNoPort);
+    CHECK(learn(fdb, 0xa, 2, 0, 7) == Fdb::Learned::New);
+    CHECK(find(fdb, 0xa) == 1);
+    CHECK(find(fdb, 0xa, 0, 7) == 2);
+
+    const uint32_t before = fdb.generation();
+    CHECK(learn(fdb, 0xa, 3) == Fdb::Learned::Moved);
+    CHECK(find(fdb, 0xa) == 3);
+    CHECK(fdb.generation() != before);
+}
+
+TEST_CASE("an address not heard of for longer than the aging time is not found, and collected") {
+    Fdb fdb(1024, 10);
+    learn(fdb, 0xa, 1, 100);
+    CHECK(find(fdb, 0xa, 110) == 1);
+    CHECK(find(fdb, 0xa, 111) == kNoPort);
+    CHECK(learn(fdb, 0xa, 1, 105) == Fdb::Learned::Known);  // heard again before anybody collected it
+    CHECK(find(fdb, 0xa, 111) == 1);
+
+    const uint32_t before = fdb.generation();
+    CHECK(fdb.expire(115) == 0);
+    CHECK(fdb.generation() == before);
+    CHECK(fdb.expire(116) == 1);
+    CHECK(fdb.generation() != before);
+    unsigned seen = 0;
+    fdb.for_each(0, [&](const Fdb::Entry&) { seen++; });
+    CHECK(seen == 0);
+
+    fdb.set_aging(5);
+    learn(fdb, 0xb, 1, 200);
+    CHECK(find(fdb, 0xb, 206) == kNoPort);
+}
+
+TEST_CASE("flush takes what it is asked to take") {
+    Fdb fdb(1024, 300);
+    for (uint64_t mac = 0; mac < 100; mac++) learn(fdb, mac, static_cast<PortNo>(mac % 2));
+    CHECK(fdb.flush([](const Fdb::Entry& entry) { return entry.port == 1; }) == 50);
+    CHECK(find(fdb, 2) == 0);
+    CHECK(find(fdb, 3) == kNoPort);
+}
+
+TEST_CASE("the capacity asked for is there: random addresses up to it are all found") {
+    constexpr unsigned kAddresses = 100'000;
+    Fdb fdb(kAddresses, 300);
+    std::mt19937_64 random(1);
+    std::unordered_map<uint64_t, PortNo> oracle;
+    while (oracle.size() < kAddresses) oracle[random() & 0xffff'ffff'ffff] = static_cast<PortNo>(random() % 100);
+    for (const auto& [mac, port] : oracle) CHECK(learn(fdb, mac, port) == Fdb::Learned::New);
+    unsigned found = 0;
+    for (const auto& [mac, port] : oracle) found += find(fdb, mac) == port;
+    CHECK(found >= kAddresses - kAddresses / 1000);  // both buckets of one in some ten thousand are full
+}
+
+TEST_CASE("a flood of addresses pushes out those longest unheard of, not those in use") {
+    Fdb fdb(64, 300);
+    std::vector<uint64_t> in_use{1, 2, 3, 4, 5, 6, 7, 8};
+    for (uint32_t now = 1; now < 200; now++) {
+        for (const uint64_t mac : in_use) learn(fdb, mac, 1, now);
+        for (uint64_t i = 0; i < 50; i++) learn(fdb, 1000 + now * 50 + i, 2, now - 1);
+    }
+    for (const uint64_t mac : in_use) CHECK(find(fdb, mac, 200) == 1);
+}
+
+TEST_CASE("workers learn, control flushes and expires: an entry is never torn") {
+    // Each address has a port that follows from it, so that a reader can tell a mixture of two entries.
+    Fdb fdb(256, 1);
+    std::atomic<bool> stop{false};
+    std::atomic<unsigned> torn{0};
+    const auto work = [&](uint64_t seed) {
+        std::mt19937_64 random(seed);
+        for (uint32_t now = 0; !stop; now++) {
+            const uint64_t mac = random() % 4096;
+            learn(fdb, mac, static_cast<PortNo>(mac % 1000), now / 10'000);
+            const uint64_t other = random() % 4096;
+            const PortNo port = find(fdb, other, now / 10'000);
+            if (port != kNoPort && port != other % 1000) torn++;
+        }
+    };
+    std::thread first(work, 1), second(work, 2);
+    for (int i = 0; i < 2000; i++) {
+        fdb.expire(static_cast<uint32_t>(i));
+        fdb.flush([](const Fdb::Entry& entry) { return entry.port % 3 == 0; });
+    }
+    stop = true;
+    first.join();
+    second.join();
+    CHECK(torn == 0);
+}
