@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The switches under test behind one interface: started with the same ports, read the same way."""
 
+import contextlib
+import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -97,12 +99,10 @@ class TurnoutContender:
         self._daemon.start()
 
     def __enter__(self) -> Self:
-        self._daemon.start()
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._daemon)
             self._configure()
-        except BaseException:
-            self._daemon.stop()
-            raise
+            self._stack = stack.pop_all()
         return self
 
     def _configure(self) -> None:
@@ -115,9 +115,13 @@ class TurnoutContender:
             else:
                 columns = ["type=dpdk", f"options:dpdk-devargs={port.devargs}"]
             self._daemon.add_port("br0", port.name, *columns)
+        # As Open vSwitch's are: control threads keep off the worker's core.
+        for thread in map(int, os.listdir(f"/proc/{self.pid}/task")):
+            if os.sched_getaffinity(thread) != {WORKER_CORE}:
+                os.sched_setaffinity(thread, {CONTROL_CORE})
 
     def __exit__(self, *_: object) -> None:
-        self._daemon.stop()
+        self._stack.close()
 
 
 class OvsContender:
@@ -153,12 +157,10 @@ class OvsContender:
         self._ovs.start_switch()
 
     def __enter__(self) -> Self:
-        self._ovs.start()
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._ovs)
             self._configure()
-        except BaseException:
-            self._ovs.stop()
-            raise
+            self._stack = stack.pop_all()
         return self
 
     def _configure(self) -> None:
@@ -181,7 +183,7 @@ class OvsContender:
         self._ovs.appctl("upcall/set-flow-limit", str(_FLOW_LIMIT))
 
     def __exit__(self, *_: object) -> None:
-        self._ovs.stop()
+        self._stack.close()
 
 
 class TestpmdContender:
@@ -239,7 +241,12 @@ class TestpmdContender:
 
 def start(name: ContenderName, ports: Sequence[Port], mbufs: int) -> Contender:
     """The contender of that name, not yet entered; its pool holds `mbufs` where that can be chosen."""
-    return {"turnout": TurnoutContender, "ovs": OvsContender, "testpmd": TestpmdContender}[name](ports, mbufs)
+    kinds: dict[ContenderName, Callable[[Sequence[Port], int], Contender]] = {
+        "turnout": TurnoutContender,
+        "ovs": OvsContender,
+        "testpmd": TestpmdContender,
+    }
+    return kinds[name](ports, mbufs)
 
 
 def _number(pattern: str, text: str) -> int:
