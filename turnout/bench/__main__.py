@@ -16,6 +16,7 @@ from turnout.bench.run import PROBES, Plan, Run
 from turnout.bench.scenarios import CONTENDERS, SCENARIOS, ContenderName
 
 _ROOT: Final = Path(__file__).parents[2]
+_WIDTH: Final = 120  # of tables in a file or pipe, which has no edge to wrap at
 _NAMES: Final = (*(scenario.name for scenario in SCENARIOS), *PROBES)
 
 
@@ -59,6 +60,8 @@ def main(
         pcaps=_ROOT / ".cache" / "bench",
     )
     console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
     run = Run(plan)
     run.execute(console)
     results = report.Results(

@@ -117,8 +117,9 @@ class TurnoutContender:
             self._daemon.add_port("br0", port.name, *columns)
         # As Open vSwitch's are: control threads keep off the worker's core.
         for thread in map(int, os.listdir(f"/proc/{self.pid}/task")):
-            if os.sched_getaffinity(thread) != {WORKER_CORE}:
-                os.sched_setaffinity(thread, {CONTROL_CORE})
+            with contextlib.suppress(ProcessLookupError):  # a thread may end meanwhile
+                if os.sched_getaffinity(thread) != {WORKER_CORE}:
+                    os.sched_setaffinity(thread, {CONTROL_CORE})
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()

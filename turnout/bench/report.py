@@ -88,12 +88,12 @@ def tables(results: Results, scenarios: Sequence[Scenario]) -> RenderableType:
 
 
 def _rates(results: Results, scenarios: Sequence[Scenario]) -> Table:
-    table = Table(title="Mpps (cycles/packet), medians; ratios are Turnout's over the other's")
-    table.add_column("scenario")
+    table = Table(title="Mpps (cycles/packet), medians; ÷: Turnout's rate over the other's")
+    table.add_column("scenario", no_wrap=True)
     for contender in CONTENDERS:
         table.add_column(_LABELS[contender], justify="right")
     for contender in CONTENDERS[1:]:
-        table.add_column(f"/ {_LABELS[contender]}", justify="right")
+        table.add_column(f"÷ {_LABELS[contender]}", justify="right")
     found = {(summary.scenario, summary.contender): summary for summary in results.summaries}
     for scenario in scenarios:
         cells = [_rate(found.get((scenario.name, contender))) for contender in CONTENDERS]
@@ -143,7 +143,7 @@ def _outages(outages: Sequence[Outage]) -> Table:
 
 
 def _idles(idles: Sequence[Idle]) -> Table:
-    table = Table("switch", title="Idle: two TAP ports, default settings")
+    table = Table("switch", title="Idle: two TAP ports, one vhost-user port without guest")
     table.add_column("CPU, % of a core", justify="right")
     table.add_column("lone ping, µs", justify="right")
     for contender in CONTENDERS:

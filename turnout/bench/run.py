@@ -15,6 +15,7 @@ from turnout.bench import evidence, harness, idle, restart
 from turnout.bench.harness import Progress, Timing
 from turnout.bench.results import Failure, Idle, Measurement, Outage
 from turnout.bench.scenarios import ContenderName, Scenario
+from turnout.errors import TurnoutError
 from turnout.lab.console import LabError
 
 PROBES: Final = ("restart", "idle")
@@ -90,7 +91,7 @@ class Run:
                 try:
                     step.take(lambda detail: bar.update(task, detail=detail))
                     outcome = str(bar.tasks[task].fields["detail"])
-                except LabError as error:
+                except (LabError, TurnoutError) as error:
                     self.failures.append(Failure(step.title, str(error)))
                     outcome = f"[red]{str(error).splitlines()[0]}[/]"
                 bar.console.print(f"{step.title}: {outcome}", highlight=False)
