@@ -75,8 +75,10 @@ def _one_line() -> Iterator[None]:
         raise TurnoutError(str(error)) from None
 
 
-def _kebab(settings: Mapping[str, object]) -> dict[str, object]:
-    return {key.replace("_", "-"): value for key, value in settings.items() if value is not None}
+def _tree(settings: Mapping[str, object], old: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Keyword settings as a tree, over an old one; None takes a setting back to its default."""
+    merged = {**(old or {}), **{key.replace("_", "-"): value for key, value in settings.items()}}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 class Switch:
@@ -110,7 +112,7 @@ class Switch:
     ) -> None:
         if config is not None and settings:
             raise ConfigError("", "give Switch a config or settings, not both")
-        wanted = config or from_tree(_kebab(settings))
+        wanted = config or from_tree(_tree(settings))
         cores = _cores(wanted)
         folder = run_dir or paths.run_dir()
         if not _open.acquire(blocking=False):
@@ -190,15 +192,15 @@ class Switch:
 
         Settings may also come as columns, as `ovs-vsctl` spells them: "other_config:mac-aging-time=60".
         """
-        tree = columns.bridge_tree(name, _kebab(settings), column)
+        tree = columns.bridge_tree(name, _tree(settings), column)
         with self._lock:
             self._change(edit.add_bridge(self._config, bridge_from_tree(name, tree)))
 
     def set_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
-        """Changes a bridge; a column without value, as in "mac_aging=", goes back to its default."""
+        """Changes a bridge; None, or a column without value as in "mac_aging=", goes back to the default."""
         with self._lock:
             old = self._config.bridge(name)
-            tree = columns.bridge_tree(name, {**non_defaults(old), **_kebab(settings)}, column)
+            tree = columns.bridge_tree(name, _tree(settings, non_defaults(old)), column)
             new = replace(bridge_from_tree(name, tree), ports=old.ports)
             self._change(edit.set_bridge(self._config, new))
 
@@ -212,18 +214,18 @@ class Switch:
 
         Or with columns as `ovs-vsctl` spells them: "type=vhost-user", "options:path=/run/vm1", "tag=10".
         """
-        tree = columns.port_tree(name, _kebab(settings), column)
+        tree = columns.port_tree(name, _tree(settings), column)
         with self._lock:
             self._change(edit.add_port(self._config, bridge, port_from_tree(name, tree)))
 
     def set_port(self, name: str, *column: str, **settings: Unpack[PortSettings]) -> None:
-        """Changes a port: `set_port("vm1", tag=10)`; a column without value, as in "tag=", takes that back.
+        """Changes a port: `set_port("vm1", tag=10)`; None, or a column as in "tag=", takes that back.
 
         VLANs and pins change in place; what concerns the device makes this port's device anew.
         """
         with self._lock:
             _, old = self._config.find_port(name)
-            tree = columns.port_tree(name, {**non_defaults(old), **_kebab(settings)}, column)
+            tree = columns.port_tree(name, _tree(settings, non_defaults(old)), column)
             self._change(edit.set_port(self._config, port_from_tree(name, tree)))
 
     def del_port(self, name: str) -> None:

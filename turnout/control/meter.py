@@ -37,10 +37,13 @@ class _Sample:
     queues: Mapping[Queue, int] = field(default_factory=dict)
 
 
+_NEVER = _Sample()
+
+
 def _grown(now: tuple[int, ...], before: tuple[int, ...] | None) -> list[int]:
-    """How far counters went; none if this is the first look or they began anew."""
+    """How far counters went; those that are new, or began anew, started from zero."""
     if before is None or any(n < b for n, b in zip(now, before, strict=True)):
-        return [0] * len(now)
+        return list(now)
     return [n - b for n, b in zip(now, before, strict=True)]
 
 
@@ -48,7 +51,7 @@ class Meter:
     """Samples a datapath once in a while and keeps the rates of the last interval."""
 
     def __init__(self) -> None:
-        self._last = _Sample()
+        self._last = _NEVER
         self.ports: dict[int, PortRate] = {}
         self.workers: dict[int, WorkerRate] = {}
         self.queues: dict[Queue, float] = {}  # share of a worker's time, 0..1
@@ -65,7 +68,7 @@ class Meter:
         )
         old, self._last = self._last, new
         seconds = now - old.at
-        if seconds <= 0:
+        if old is _NEVER or seconds <= 0:
             return
         cycles = seconds * _engine.tsc_hz()
         self.ports = {

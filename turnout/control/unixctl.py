@@ -148,13 +148,14 @@ class Server:
 
     def poll(self, seconds: float) -> None:
         """Waits up to `seconds` for clients and gives each a turn."""
-        for key, _ in self._selector.select(max(0.0, seconds)):
-            if key.fileobj is self._listener:
-                self._accept()
-            elif isinstance(key.data, _Client):
+        ready = [key for key, _ in self._selector.select(max(0.0, seconds))]
+        for key in ready:
+            if isinstance(key.data, _Client):
                 self._turn(key.data)
-            else:
+            elif key.data:
                 key.data.recv(4096)
+        if any(key.fileobj is self._listener for key in ready):
+            self._accept()  # after those who leave
 
     def close(self) -> None:
         """Drops all clients and removes the socket."""
