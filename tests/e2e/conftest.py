@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running daemon, hosts (network namespaces behind TAPs) and fast guests (testpmd on vhost-user) around it."""
+"""A running daemon; hosts (network namespaces behind TAPs) and guests (testpmd on vhost-user) around it."""
 
 import contextlib
 import os
@@ -116,7 +116,10 @@ def guest(switch: Daemon) -> Iterator[GuestFactory]:
             path = switch.rundir / f"{name}.sock"
             if new_port:
                 kind = "vhost-user-client" if server else "vhost-user"
-                switch.add_port("br0", name, f"type={kind}", f"options:path={path}", f"n_rxq={queues}", *columns)
+                settings = (f"type={kind}", f"options:path={path}", f"n_rxq={queues}", *columns)
+                switch.add_port("br0", name, *settings)
+            if server:
+                path.unlink(missing_ok=True)  # a dead guest's: DPDK, unlike QEMU, does not replace it
             mac = mac or f"02:00:00:00:00:{count:02x}"
             device = virtio_user(path, server=server, queues=queues, mac=mac)
             peers = [peer] if peer else []

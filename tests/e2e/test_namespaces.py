@@ -28,12 +28,13 @@ def test_unknown_and_broadcast_flood_known_does_not(host: HostFactory, frames: F
     for destination in ("ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:fb", "02:00:00:00:0a:02"):
         sent = frame(STATION, destination)
         a.send(sent)
-        assert b.receive(lambda f, sent=sent: f == sent) and c.receive(lambda f, sent=sent: f == sent)
-        assert a.receive(lambda f, sent=sent: f == sent, timeout=0.1) is None, "sent back to where it came from"
+        assert b.receive(sent.__eq__) == sent
+        assert c.receive(sent.__eq__) == sent
+        assert a.receive(sent.__eq__, timeout=0.1) is None, "sent back to where it came from"
     reply = frame("02:00:00:00:0a:02", STATION)
     b.send(reply)
-    assert a.receive(lambda f: f == reply)
-    assert c.receive(lambda f: f == reply, timeout=0.2) is None
+    assert a.receive(reply.__eq__) == reply
+    assert c.receive(reply.__eq__, timeout=0.2) is None
 
 
 def test_mac_moves_to_the_port_it_was_heard_on_last(

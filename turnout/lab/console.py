@@ -23,6 +23,7 @@ class Console:
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.log = ""  # everything printed so far
+        self._closed = False
         self._read = 0  # how much of the log `expect` has consumed
         self._process = subprocess.Popen(
             # stdbuf: stdio would hold output back because stdout is a pipe.
@@ -80,6 +81,9 @@ class Console:
 
     def close(self, grace: float = 0.0) -> None:
         """Give the child `grace` seconds to leave by itself, then kill it; closes the pipes."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:

@@ -153,8 +153,8 @@ def iperf3(
     listener = server.popen("iperf3", "--server", "--one-off", "--bind", address)
     try:
         _wait_listening(server, 5201)
-        command = ("iperf3", "--json", "--client", address, "--time", f"{seconds:g}", "--parallel", str(streams))
-        report = json.loads(client.run(*command, timeout=seconds + 20))
+        options = ("--json", "--time", f"{seconds:g}", "--parallel", str(streams))
+        report = json.loads(client.run("iperf3", "--client", address, *options, timeout=seconds + 20))
     finally:
         listener.kill()
         listener.communicate(timeout=5)

@@ -128,7 +128,6 @@ class Testpmd:
             f"--total-num-mbufs={mbufs}",
             f"--mbuf-size={mbuf_size}",
             f"--txpkts={packet_size}",
-            "--no-lsc-interrupt",
             *([f"--max-pkt-len={mtu + 18}"] if mtu > 1500 else []),
             *([f"--rxd={rx_desc}"] if rx_desc else []),
             *([f"--txd={tx_desc}"] if tx_desc else []),
@@ -169,9 +168,9 @@ class Testpmd:
     def start(self) -> None:
         self.command("start")
 
-    def start_with_burst(self) -> None:
-        """Start after sending one burst from each port: the seed of a closed loop."""
-        self.command("start tx_first")
+    def start_with_burst(self, bursts: int = 1) -> None:
+        """Start after sending some bursts from each port: the seed of a closed loop."""
+        self.command(f"start tx_first {bursts}")
 
     def stop(self) -> None:
         self.command("stop")
