@@ -136,6 +136,17 @@ void bind_datapath(nb::module_& m) {
             "devargs"_a, nb::kw_only(), "rxqs"_a, "txqs"_a, "rx_desc"_a, "tx_desc"_a, "mtu"_a, "netns"_a,
             "Hot-plug a DPDK device and start it; returns its id. Nothing is left behind where it raises EngineError.")
         .def(
+            "attach_tap",
+            [](const Handle& self, const std::string& iface, const std::string& mac, uint16_t queues, uint16_t mtu,
+               const std::string& netns) {
+                nb::gil_scoped_release unlocked;
+                return self.get().attach_tap({iface, mac, queues, mtu, netns});
+            },
+            "iface"_a, nb::kw_only(), "mac"_a, "queues"_a, "mtu"_a, "netns"_a,
+            "Create a kernel TAP, or attach to it; returns its id. mac: of the kernel's side, \"\" for its own choice. "
+            "netns:\n"
+            "the network namespace that it is in, \"\" for ours. Nothing is left behind where it raises EngineError.")
+        .def(
             "detach", [](const Handle& self, unsigned device) { self.get().detach(device); }, "device"_a, Unlocked(),
             "Stop and remove a device that no published port has.")
         .def(

@@ -175,6 +175,12 @@ class Datapath:
         Hot-plug a DPDK device and start it; returns its id. Nothing is left behind where it raises EngineError.
         """
 
+    def attach_tap(self, iface: str, *, mac: str, queues: int, mtu: int, netns: str) -> int:
+        """
+        Create a kernel TAP, or attach to it; returns its id. mac: of the kernel's side, "" for its own choice. netns:
+        the network namespace that it is in, "" for ours. Nothing is left behind where it raises EngineError.
+        """
+
     def detach(self, device: int) -> None:
         """Stop and remove a device that no published port has."""
 

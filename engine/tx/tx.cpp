@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/tx/tx.hpp"
 
-#include <rte_ethdev.h>
+#include <rte_mbuf.h>
 
 #include "engine/port/device.hpp"
 #include "engine/tx/offload.hpp"
@@ -134,9 +134,8 @@ void Tx::transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packet
     if (lock) rte_spinlock_lock(lock);
     unsigned sent = 0;
     while (sent < packets.size()) {
-        const auto left = static_cast<uint16_t>(packets.size() - sent);
-        const uint16_t now = rte_eth_tx_burst(device.id(), queue, packets.data() + sent, left);
-        if (now == 0) break;  // the peer takes nothing more
+        const uint16_t now = device.tx(queue, packets.subspan(sent));
+        if (now == 0) break;  // the far end takes nothing more
         sent += now;
     }
     if (lock) rte_spinlock_unlock(lock);
@@ -145,7 +144,7 @@ void Tx::transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packet
     counters.tx_packets.add(sent);
     counters.tx_bytes.add(bytes - bytes_of(refused));
     if (refused.empty()) return;
-    counters.drop(Drop::TxFull, refused.size());
+    counters.drop(device.refusal(), refused.size());
     rte_pktmbuf_free_bulk(refused.data(), static_cast<unsigned>(refused.size()));
 }
 

@@ -56,13 +56,18 @@ Datapath::~Datapath() {
     rte_mempool_free(pool_);
 }
 
-unsigned Datapath::attach(const DeviceConfig& config) {
-    auto made = std::make_shared<Device>(config, pool_, [this] {
+unsigned Datapath::attach(const EthConfig& config) {
+    auto made = std::make_shared<EthDevice>(config, pool_, [this] {
         for (const auto& worker : workers_) worker->wake();
     });
-    const unsigned id = made->id();
-    devices_[id] = std::move(made);
-    return id;
+    devices_[next_device_] = std::move(made);
+    return next_device_++;
+}
+
+unsigned Datapath::attach_tap(const TapConfig& config) {
+    auto made = std::make_shared<TapDevice>(config, pool_);
+    devices_[next_device_] = std::move(made);
+    return next_device_++;
 }
 
 void Datapath::detach(unsigned id) {
@@ -147,7 +152,7 @@ void Datapath::add_port(Plan& plan, const PortSpec& spec) {
         const std::shared_ptr<Device> found = device(static_cast<unsigned>(spec.device));
         port.device = found.get();
         port.longest = found->mtu() + kEtherHeader + kVlanTag;
-        port.shared_txqs = found->txqs() < workers_.size() || found->txqs_come_and_go();
+        port.shared_txqs = found->shares_txqs(workers_.size());
         plan.devices.push_back(found);
     }
     port.vlans.mode = spec.vlan_mode;

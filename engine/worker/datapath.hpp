@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "engine/base/drop.hpp"
-#include "engine/port/device.hpp"
+#include "engine/port/ethdev.hpp"
+#include "engine/port/tap.hpp"
 #include "engine/worker/worker.hpp"
 
 struct rte_mempool;
@@ -77,7 +78,8 @@ public:
     Datapath& operator=(const Datapath&) = delete;
 
     // A device that no worker looks at until a topology names it. Returns its id.
-    unsigned attach(const DeviceConfig& config);
+    unsigned attach(const EthConfig& config);
+    unsigned attach_tap(const TapConfig& config);
     // The device must not be part of the published topology.
     void detach(unsigned device);
     DeviceInfo device_info(unsigned device) const;
@@ -121,6 +123,7 @@ private:
     rte_mempool* pool_ = nullptr;
     std::unique_ptr<Plan> plan_;
     std::map<unsigned, std::shared_ptr<Device>> devices_;
+    unsigned next_device_ = 0;
     std::vector<Sums> bases_;  // counts of earlier holders of each port number
     uint32_t epoch_ = 0;
     std::vector<std::unique_ptr<Worker>> workers_;
