@@ -23,15 +23,13 @@ def port(kind: str, n_rxq: int = 1, mtu: int = 1500, **options: str) -> Port:
 
 
 DEVARGS = [
-    (port("vhost-user"), "net_vhost3,iface=/run/t/p,queues=1,client=0,tso=1,legacy-ol-flags=0"),
+    (port("vhost-user"), "net_vhost3,iface=/run/t/p,queues=1,client=0,tso=1"),
     (
         port("vhost-user-client", n_rxq=2, path="/x", tso="0"),
-        "net_vhost3,iface=/x,queues=2,client=1,tso=0,legacy-ol-flags=0",
+        "net_vhost3,iface=/x,queues=2,client=1,tso=0",
     ),
-    (port("tap", mac="02:00:00:00:00:01", netns="blue"), "net_tap3,iface=p,mac=02:00:00:00:00:01"),
-    (port("tap"), f"net_tap3,iface=p,mac={host.stable_mac('p')}"),
-    (port("af_packet", iface="veth0"), "net_af_packet3,iface=veth0,qpairs=1,framesz=2048,blocksz=4096"),
-    (port("af_packet", n_rxq=2, mtu=9000), "net_af_packet3,iface=p,qpairs=2,framesz=16384,blocksz=16384"),
+    (port("af_packet", iface="veth0"), "net_af_packet3,iface=veth0,qpairs=1,framesz=1664,blocksz=53248"),
+    (port("af_packet", n_rxq=2, mtu=9000), "net_af_packet3,iface=p,qpairs=2,framesz=9088,blocksz=290816"),
     (
         port("af_xdp", n_rxq=4, start_queue="2"),
         "net_af_xdp3,iface=p,start_queue=2,queue_count=4",
@@ -55,6 +53,25 @@ def test_devargs(made_of: Port, devargs: str) -> None:
     assert device.rxqs == made_of.n_rxq
     assert device.txqs == (2 if made_of.type == "dpdk" else made_of.n_rxq)
     assert device.netns == made_of.options.get("netns", "")
+
+
+def test_tap_is_not_a_dpdk_device() -> None:
+    device = ports.device(port("tap", netns="blue", n_rxq=2), PLACE)
+    assert device is not None
+    assert (device.devargs, device.tap, device.mac) == ("", "p", host.stable_mac("p"))
+    assert (device.rxqs, device.netns) == (2, "blue")
+
+
+def test_tap() -> None:
+    device = ports.device(port("tap", n_rxq=2, netns="blue"), PLACE)
+    assert device is not None
+    assert (device.tap, device.mac, device.netns, device.devargs, device.rxqs) == (
+        "p",
+        host.stable_mac("p"),
+        "blue",
+        "",
+        2,
+    )
 
 
 def test_patch_has_no_device() -> None:
@@ -96,10 +113,10 @@ def test_bad_options(wrong: Port, line: str) -> None:
     assert str(error.value).startswith(line)
 
 
-@given(kind=st.sampled_from(["vhost-user", "tap", "memif", "pcap"]), value=st.text())
+@given(kind=st.sampled_from(["vhost-user", "af_packet", "memif", "pcap"]), value=st.text())
 def test_options_never_add_devargs(kind: str, value: str) -> None:
     """Whatever a value holds, the devargs have the keys that the type has, or the port is refused."""
-    key = {"vhost-user": "path", "tap": "iface", "memif": "socket", "pcap": "rx_pcap"}[kind]
+    key = {"vhost-user": "path", "af_packet": "iface", "memif": "socket", "pcap": "rx_pcap"}[kind]
     try:
         device = ports.device(Port(name="p", type=kind, options={key: value}), PLACE)
     except ConfigError:

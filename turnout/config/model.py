@@ -133,7 +133,7 @@ class Config:
     bridges: tuple[Bridge, ...] = ()
     cores: tuple[int, ...] = ()
     mbufs: int = 65536
-    mtu: int = 1500
+    mtu: int = 2000
     hugepages: Hugepages = "auto"
     idle: Literal["sleep", "spin"] | int = "sleep"
     rebalance: int = 10

@@ -6,6 +6,7 @@ Devargs are built from checked values only: an option with a comma, white space 
 DPDK.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -79,8 +80,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Device:
-    """What the engine's attach() takes, and `claim`: what only one device of a process can own ("" for
-    nothing).
+    """What the engine's attach() takes, or attach_tap() if `tap` names an interface: then without devargs.
+
+    claim: what only one device of a process can own, "" for nothing.
     """
 
     devargs: str
@@ -91,6 +93,8 @@ class Device:
     mtu: int
     netns: str = ""
     claim: str = ""
+    tap: str = ""
+    mac: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,19 +125,17 @@ def _vhost(client: int) -> Callable[[Port, Place], dict[str, str]]:
             "queues": str(port.n_rxq),
             "client": str(client),
             "tso": "1",
-            "legacy-ol-flags": "0",
         }
 
     return fill
 
 
 def _af_packet(port: Port, _place: Place) -> dict[str, str]:
-    # a frame's slot holds the kernel's header as well; blocks are pages and a multiple of slots
-    frame = 2048
-    while frame < port.mtu + 128:
-        frame *= 2
-    block = str(max(frame, _PAGE))
-    return {"iface": port.name, "qpairs": str(port.n_rxq), "framesz": str(frame), "blocksz": block}
+    # A slot holds 66 bytes of the kernel's, the Ethernet header and a tag. The driver expects slots back to
+    # back, the kernel blocks of whole pages: a block is their common multiple, of 32 slots at most.
+    frame = -(-(port.mtu + 66 + 18) // 128) * 128
+    block = math.lcm(frame, _PAGE)
+    return {"iface": port.name, "qpairs": str(port.n_rxq), "framesz": str(frame), "blocksz": str(block)}
 
 
 def _iface_claim(options: Options) -> str:
@@ -170,13 +172,11 @@ TYPES: Mapping[str, PortType] = {
     ),
     "tap": PortType(
         help="a kernel interface that the switch makes",
-        driver="net_tap",
         options={"iface": _netdev, "mac": _mac, "netns": _word},
         fill=lambda port, _place: {"iface": port.name, "mac": host.stable_mac(port.name)},
         before=lambda o: host.tap_possible(o["iface"], o.get("netns", "")),
         claim=_iface_claim,
-        max_rxq=16,
-        desc=64,  # the driver hands the kernel a whole ring of buffers with each read of a frame
+        max_rxq=64,
     ),
     "af_packet": PortType(
         help="a kernel interface that exists, such as a veth",
@@ -305,8 +305,8 @@ def device(port: Port, place: Place) -> Device | None:
     kind = TYPES[port.type]
     if port.type == "patch":
         return None
-    if port.type == "dpdk":
-        devargs = options["dpdk-devargs"]
+    if port.type in ("dpdk", "tap"):
+        devargs = options.get("dpdk-devargs", "")
     else:
         names = _DRIVER_NAMES.get(kind.driver, {})
         pairs = (f"{names.get(key, key)}={text}" for key, text in options.items() if key not in _NOT_DEVARGS)
@@ -321,6 +321,8 @@ def device(port: Port, place: Place) -> Device | None:
         mtu=port.mtu,
         netns=options.get("netns", ""),
         claim=kind.claim(options),
+        tap=options["iface"] if port.type == "tap" else "",
+        mac=options.get("mac", ""),
     )
 
 

@@ -189,6 +189,21 @@ class Reconciler:
         device = ports.device(port, self._place)
         return device.claim if device else ""
 
+    def _make(self, device: ports.Device) -> int:
+        if device.tap:
+            return self._datapath.attach_tap(
+                device.tap, mac=device.mac, queues=device.rxqs, mtu=device.mtu, netns=device.netns
+            )
+        return self._datapath.attach(
+            device.devargs,
+            rxqs=device.rxqs,
+            txqs=device.txqs,
+            rx_desc=device.rx_desc,
+            tx_desc=device.tx_desc,
+            mtu=device.mtu,
+            netns=device.netns,
+        )
+
     def _attach(self, new: Attached, tolerant: bool) -> Attached:
         try:
             place = replace(self._place, number=new.number)
@@ -196,15 +211,7 @@ class Reconciler:
             if device is None:
                 return new
             ports.check_host(new.port, place)
-            handle = self._datapath.attach(
-                device.devargs,
-                rxqs=device.rxqs,
-                txqs=device.txqs,
-                rx_desc=device.rx_desc,
-                tx_desc=device.tx_desc,
-                mtu=device.mtu,
-                netns=device.netns,
-            )
+            handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
             return replace(new, device=handle, claim=device.claim, rxqs=rxqs, error="")
         except (TurnoutError, _engine.EngineError) as error:
