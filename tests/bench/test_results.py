@@ -10,7 +10,7 @@ MORE = Scenario("b", "B", "replay", floors=(Floor(0.8, "turnout", "a"),))
 
 def rates(scenario: str, contender: ContenderName, *mpps: float) -> list[Measurement]:
     return [
-        Measurement(scenario, contender, number, rate, cycles_per_packet=None, settled=True)
+        Measurement(scenario, contender, number, rate, cycles_per_packet=None, settled=True, disturbed=0.0)
         for number, rate in enumerate(mpps)
     ]
 
@@ -22,12 +22,14 @@ def test_a_summary_is_the_median_and_the_range() -> None:
         ("testpmd", 5.0, 4.0, 6.0),
     ]
     assert found[0].cycles_per_packet is None
+    assert found[0].disturbed == 0.0
 
 
 def test_a_summary_is_settled_only_if_every_round_was() -> None:
-    unsettled = Measurement("a", "ovs", 1, 5.0, cycles_per_packet=300.0, settled=False)
+    unsettled = Measurement("a", "ovs", 1, 5.0, cycles_per_packet=300.0, settled=False, disturbed=0.1)
     (found,) = summarize([*rates("a", "ovs", 5.0), unsettled])
     assert not found.settled
+    assert found.disturbed == 0.1  # the worst
     assert found.cycles_per_packet == 300.0  # of the rounds that know
 
 

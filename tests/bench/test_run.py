@@ -70,8 +70,8 @@ def test_a_failed_step_is_noted_and_the_rest_goes_on() -> None:
 
 def test_the_report_has_every_kind_of_result(tmp_path: Path) -> None:
     measured = [
-        Measurement("replay-1", "turnout", 0, 40.0, cycles_per_packet=60.0, settled=True),
-        Measurement("replay-1", "ovs", 0, 16.0, cycles_per_packet=150.0, settled=False),
+        Measurement("replay-1", "turnout", 0, 40.0, cycles_per_packet=60.0, settled=True, disturbed=0.0),
+        Measurement("replay-1", "ovs", 0, 16.0, cycles_per_packet=150.0, settled=False, disturbed=0.1),
     ]
     results = report.Results(
         machine=report.machine(),
@@ -86,7 +86,7 @@ def test_the_report_has_every_kind_of_result(tmp_path: Path) -> None:
     )
     output = io.StringIO()
     Console(file=output, width=120).print(report.tables(results, SCENARIOS))
-    for part in ("40.00 (60)", "16.00* (150)", "2.50", "still rising", "met", "512", "100.00", "it left"):
+    for part in ("40.00 (60)", "16.00*! (150)", "2.50", "still rising", "met", "512", "100.00", "it left"):
         assert part in output.getvalue()
     files = report.save(results, SCENARIOS, tmp_path) + report.save_profiles({"loop-ovs": "90 % x"}, tmp_path)
     assert {path.name for path in files} == {"results.json", "rates.png", "rates.svg", "perf-loop-ovs.txt"}

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from turnout.bench.contenders import CONTROL_CORE, Contender, Port, start
+from turnout.bench.contenders import CONTROL_CORE, WORKER_CORE, Contender, Port, start
 from turnout.bench.results import Measurement
 from turnout.bench.scenarios import ContenderName, Scenario
+from turnout.bench.threads import cpu_times, worker
 from turnout.bench.traffic import cached_pcap
 from turnout.lab.console import LabError
 from turnout.lab.testpmd import Testpmd, virtio_user
@@ -66,9 +67,11 @@ def measure(
 ) -> Measurement:
     """Waits until the rate has stopped rising, then counts for a window. LabError if nothing is delivered."""
     settled = _settle(contender, scenario.flows, timing.settle, progress)
-    first = contender.read()
+    thread = worker(contender.pid, WORKER_CORE)
+    waited, first = cpu_times(contender.pid)[thread].waited, contender.read()
     time.sleep(timing.window)
     last = contender.read()
+    waited = cpu_times(contender.pid)[thread].waited - waited
     mpps = last.mpps_since(first)
     progress(f"{mpps:.2f} Mpps")
     if mpps <= 0:
@@ -80,6 +83,7 @@ def measure(
         mpps=mpps,
         cycles_per_packet=last.cycles_per_packet_since(first),
         settled=settled,
+        disturbed=waited / (last.at - first.at),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from turnout.bench.contenders import Port, start
 from turnout.bench.results import Idle
 from turnout.bench.scenarios import ContenderName
+from turnout.bench.threads import cpu_times
 from turnout.lab.netns import Namespace
 
 _MBUFS: Final = 65_536
@@ -41,6 +42,4 @@ def idle(name: ContenderName, round: int, window: float) -> Idle:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """CPU time of all threads; the scheduler's own count, in ns, not the 10 ms ticks of /proc/PID/stat."""
-    stats = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-    return sum(int(text.split()[0]) for text in stats) / 1e9
+    return sum(thread.ran for thread in cpu_times(pid).values())

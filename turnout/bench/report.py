@@ -21,6 +21,7 @@ from turnout.bench.scenarios import CONTENDERS, ContenderName, Scenario
 
 _LABELS: Final[dict[ContenderName, str]] = {"turnout": "Turnout", "ovs": "OVS-DPDK", "testpmd": "testpmd io"}
 _COLOURS: Final[dict[ContenderName, str]] = {"turnout": "#1f6f8b", "ovs": "#c8553d", "testpmd": "#b8b8b8"}
+_DISTURBED: Final = 0.02  # share of a window
 
 
 @dataclass(frozen=True)
@@ -100,16 +101,27 @@ def _rates(results: Results, scenarios: Sequence[Scenario]) -> Table:
         for contender in CONTENDERS[1:]:
             cells.append(_times(ratio(results.measurements, scenario.name, contender)))
         table.add_row(scenario.title, *cells)
-    if not all(summary.settled for summary in results.summaries):
-        table.caption = "* still rising when measured"
+    table.caption = "  ".join(
+        note
+        for note, applies in (
+            ("* still rising when measured", any(not summary.settled for summary in results.summaries)),
+            ("! other processes took some of the worker's core", any(map(_disturbed, results.summaries))),
+        )
+        if applies
+    )
     return table
+
+
+def _disturbed(summary: Summary) -> bool:
+    return summary.disturbed > _DISTURBED
 
 
 def _rate(summary: Summary | None) -> str:
     if summary is None:
         return ""
     cycles = "" if summary.cycles_per_packet is None else f" ({summary.cycles_per_packet:.0f})"
-    return f"{summary.mpps:.2f}{'' if summary.settled else '*'}{cycles}"
+    marks = ("" if summary.settled else "*") + ("!" if _disturbed(summary) else "")
+    return f"{summary.mpps:.2f}{marks}{cycles}"
 
 
 def _times(value: float | None) -> str:

@@ -17,7 +17,8 @@ class Measurement:
     round: int
     mpps: float  # million packets delivered a second
     cycles_per_packet: float | None  # TSC cycles of busy polls; None: the contender doesn't say
-    settled: bool  # whether the rate had stopped changing before the window
+    settled: bool  # whether the rate had stopped rising before the window
+    disturbed: float  # share of the window in which other processes kept the worker from its core
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Summary:
     mpps_min: float
     mpps_max: float
     cycles_per_packet: float | None
-    settled: bool
+    settled: bool  # in every round
+    disturbed: float  # in the worst round
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def summarize(measurements: Sequence[Measurement]) -> list[Summary]:
                 mpps_max=max(rates),
                 cycles_per_packet=statistics.median(cycles) if cycles else None,
                 settled=all(measurement.settled for measurement in group),
+                disturbed=max(measurement.disturbed for measurement in group),
             )
         )
     return summaries

@@ -47,7 +47,13 @@ class Scenario:
 
 
 def _replay(flows: str, count: int, *floors: Floor) -> Scenario:
-    return Scenario(f"replay-{flows.lower()}", f"pcap → null, {flows} flows", "replay", count, floors=floors)
+    return Scenario(
+        f"replay-{flows.lower()}",
+        f"pcap → null, {flows} flow{'s' * (count > 1)}",
+        "replay",
+        count,
+        floors=floors,
+    )
 
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
