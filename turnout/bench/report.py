@@ -200,7 +200,7 @@ def _plot(results: Results, scenarios: Sequence[Scenario], folder: Path) -> list
                   [summary.mpps_max - summary.mpps for _, summary in bars]]  # fmt: skip
         drawn = axes.barh([row + offset * height for row, _ in bars], rates, height, xerr=spread,
                           color=_COLOURS[contender], label=_LABELS[contender], ecolor="#444444")  # fmt: skip
-        axes.bar_label(drawn, fmt="%.1f", padding=4, fontsize=8)
+        axes.bar_label(drawn, fmt="%.2f", padding=4, fontsize=8)
     axes.set_yticks([row + height for row in range(len(shown))], [scenario.title for scenario in shown])
     axes.invert_yaxis()
     axes.set_xlabel("Mpps delivered, one worker core, 64-byte frames (bars: range over the rounds)")
