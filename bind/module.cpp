@@ -22,8 +22,9 @@ NB_MODULE(_engine, m) {
     m.def("take_dpdk_log", &turnout::take_dpdk_log, "What DPDK logged since the last call, a line an item.");
     m.def("tsc_hz", &rte_get_tsc_hz, "Cycles a second of the clock that loads are counted in; 0 before start_eal().");
 
-    std::vector<std::string> reasons(turnout::kDropNames.begin(), turnout::kDropNames.end());
-    m.attr("DROP_REASONS") = nb::cast(reasons);
+    m.def(
+        "drop_reasons", [] { return std::vector<std::string>(turnout::kDropNames.begin(), turnout::kDropNames.end()); },
+        "The names of all reasons for which a packet can be dropped.");
 
     turnout::bind_parse(m);
     turnout::bind_datapath(m);

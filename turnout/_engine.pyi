@@ -22,7 +22,8 @@ def tsc_hz() -> int:
     Cycles a second of the clock that loads are counted in; 0 before start_eal().
     """
 
-DROP_REASONS: list = ...
+def drop_reasons() -> list[str]:
+    """The names of all reasons for which a packet can be dropped."""
 
 def parse(frame: bytes) -> dict[str, object]:
     """

@@ -169,27 +169,23 @@ void Datapath::add_port(Plan& plan, const PortSpec& spec) {
 
 // Publishes the plan, waits until no worker uses the old one, and clears up after it.
 void Datapath::swap_in(std::unique_ptr<Plan> plan) {
+    std::vector<bool> gone(kMaxPorts, false);
+    for (unsigned port = 0; port < kMaxPorts; port++) {
+        const PortView &old = plan_->ports[port], &now = plan->ports[port];
+        if (old.exists == now.exists && old.bridge == now.bridge) continue;
+        gone[port] = old.exists;
+        // A new port counts from zero; noted before the first packet that it can see.
+        if (now.exists) bases_[port] = sum(static_cast<PortNo>(port));
+    }
     shared_.plan.store(plan.get(), std::memory_order_release);
     for (const auto& worker : workers_) worker->wake();
     const uint64_t token = rte_rcu_qsbr_start(shared_.qsbr);
     while (!rte_rcu_qsbr_check(shared_.qsbr, token, false)) std::this_thread::yield();
-    forget_ports(*plan_, *plan);
+    // Only now can nothing more be learned on ports that are gone.
+    if (std::ranges::count(gone, true) > 0)
+        for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs)
+            fdb->flush([&](const Fdb::Entry& entry) { return gone[entry.port % kMaxPorts]; });
     plan_ = std::move(plan);
-}
-
-// What was learned on ports that are gone is forgotten, and a new port starts counting at zero.
-void Datapath::forget_ports(const Plan& before, const Plan& now) {
-    std::vector<bool> gone(kMaxPorts, false);
-    bool any = false;
-    for (unsigned port = 0; port < kMaxPorts; port++) {
-        const PortView &old = before.ports[port], &current = now.ports[port];
-        if (old.exists && (!current.exists || current.bridge != old.bridge)) any = gone[port] = true;
-        if (current.exists && (!old.exists || current.bridge != old.bridge))
-            bases_[port] = sum(static_cast<PortNo>(port));
-    }
-    if (!any) return;
-    for (const std::shared_ptr<Fdb>& fdb : before.fdbs)
-        fdb->flush([&](const Fdb::Entry& entry) { return gone[entry.port % kMaxPorts]; });
 }
 
 Datapath::Sums Datapath::sum(PortNo port) const {

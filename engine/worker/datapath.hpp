@@ -115,7 +115,6 @@ private:
                                 const std::vector<QueueSpec>&);
     void add_port(Plan& plan, const PortSpec& spec);
     void swap_in(std::unique_ptr<Plan> plan);
-    void forget_ports(const Plan& before, const Plan& now);
     Sums sum(PortNo port) const;
     const Fdb& fdb_of(unsigned bridge) const;
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine through its Python seam, on TAPs in a namespace: frames go in by one wire and come out by others.
+"""The engine through its Python seam, on TAPs in a namespace: frames go in by one wire and out by others.
 
 EAL runs on ordinary memory here, so that the sanitizer build can watch it all.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,7 +18,8 @@ from turnout.lab.netns import Namespace
 def _eal() -> None:
     # --no-shconf stands for --in-memory, which DPDK refuses beside --no-huge.
     memory = ["--no-huge", "-m", "256", "--no-shconf"]
-    _engine.start_eal(["--lcores", "0@0", "--no-pci", "--no-telemetry", "--file-prefix", "turnout-seam", *memory])
+    apart = ["--no-pci", "--no-telemetry", "--file-prefix", "turnout-seam"]
+    _engine.start_eal(["--lcores", "0@0", *apart, *memory])
 
 
 @pytest.fixture
@@ -42,23 +43,43 @@ class Bench:
     devices: dict[int, int] = field(default_factory=dict)
 
     def publish(self) -> None:
-        self.datapath.publish(list(self.bridges.values()), list(self.ports.values()), list(self.queues.values()))
+        bridges, ports, queues = self.bridges.values(), self.ports.values(), self.queues.values()
+        self.datapath.publish(list(bridges), list(ports), list(queues))
 
     def bridge(self, number: int = 0, *, aging: int = 300) -> None:
         self.bridges[number] = _engine.BridgeSpec(number=number, mac_aging=aging, mac_table_size=1024)
 
     def port(
-        self, number: int, *, bridge: int = 0, device: int = -1, peer: int = -1, mode: str = "trunk", tag: int = 0,
+        self,
+        number: int,
+        *,
+        bridge: int = 0,
+        device: int = -1,
+        peer: int = -1,
+        mode: str = "trunk",
+        tag: int = 0,
         trunks: Sequence[int] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.ports[number] = _engine.PortSpec(
-            number=number, bridge=bridge, device=device, peer=peer, vlan_mode=mode, tag=tag, trunks=list(trunks)
+            number=number,
+            bridge=bridge,
+            device=device,
+            peer=peer,
+            vlan_mode=mode,
+            tag=tag,
+            trunks=list(trunks),
         )
 
     def wire(
-        self, number: int, *, bridge: int = 0, mode: str = "trunk", tag: int = 0, trunks: Sequence[int] = (),
+        self,
+        number: int,
+        *,
+        bridge: int = 0,
+        mode: str = "trunk",
+        tag: int = 0,
+        trunks: Sequence[int] = (),
         mtu: int = 1500,
-    ) -> FrameSocket:  # fmt: skip
+    ) -> FrameSocket:
         """A port on a TAP, published, and the socket at the TAP's far side."""
         name = f"w{number}"
         device = self.datapath.attach_tap(name, mac="", queues=1, mtu=mtu, netns=self.namespace.name)
@@ -95,9 +116,6 @@ def bench(datapath: _engine.Datapath) -> Iterator[Bench]:
         for wire in made.wires.values():
             wire.__exit__()
         datapath.close()
-
-
-Frame = Callable[..., bytes]
 
 
 def mac(station: int) -> bytes:

@@ -54,8 +54,15 @@ def test_a_contradictory_topology_changes_nothing(datapath: _engine.Datapath) ->
     bridge = _engine.BridgeSpec(number=0, mac_aging=300, mac_table_size=1024)
 
     def port(number: int, **other: object) -> _engine.PortSpec:
-        spec = {"number": number, "bridge": 0, "device": device, "peer": -1, "tag": 0, "vlan_mode": "trunk"} | other
-        return _engine.PortSpec(trunks=[], **spec)  # type: ignore[arg-type]
+        spec = {
+            "bridge": 0,
+            "device": device,
+            "peer": -1,
+            "tag": 0,
+            "vlan_mode": "trunk",
+            "trunks": [],
+        } | other
+        return _engine.PortSpec(number=number, **spec)  # type: ignore[arg-type]
 
     datapath.publish([bridge], [port(1)], [_engine.QueueSpec(port=1, queue=0, worker=0)])
     for ports, queues, expected in [
