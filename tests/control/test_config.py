@@ -79,9 +79,9 @@ BAD_TOML = [
     ("bridge = 5", "bridge: expected a table, got 5"),
     (
         PORT + "[bridge.br1.port.vm1]\ntype = 'tap'",
-        "bridge: two bridges or ports are named vm1; names are unique in a switch",
+        "bridge: two bridges or ports are named vm1; each needs its own name",
     ),
-    ("cores = [1, 1]", "cores: expected 2..64, got 1; name each core once"),
+    ("cores = [1, 1]", "cores: core 1 is named twice"),
     ("cores = 1", "cores: expected array, got 1"),
     ("mbufs = 10", "mbufs: expected 4096..16777216, got 10"),
     (

@@ -194,6 +194,21 @@ def test_patch_ports_join_bridges(switch: turnout.Switch, run_dir: Path) -> None
     assert {e.bridge for e in switch.fdb()} == {"br0", "br1"}
 
 
+def test_pinned_queues_run_where_they_are_pinned(run_dir: Path) -> None:
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        pytest.skip("needs two cores")
+    with turnout.Switch(hugepages="off", mbufs=8192, cores=cores, run_dir=run_dir, housekeeping=False) as sw:
+        sw.add_bridge("br0")
+        sw.add_port("br0", "a", type="null", n_rxq=2, rxq_affinity=f"0:{cores[1]},1:{cores[1]}")
+        assert [(w.core, w.rxqs) for w in sw.workers()] == [(cores[0], ()), (cores[1], ("a:0", "a:1"))]
+        sw.add_port("br0", "b", type="null")
+        mac = sw.show().bridges[0].ports[0].mac
+        sw.set_port("a", f"other_config:pmd-rxq-affinity=0:{cores[0]}")
+        assert [w.rxqs for w in sw.workers()] == [("a:0", "b:0"), ("a:1",)]
+        assert sw.show().bridges[0].ports[0].mac == mac, "its device stays"
+
+
 def test_a_tolerant_start_keeps_and_retries(run_dir: Path) -> None:
     file = run_dir / "late.pcap"
     ports = (Port(name="late", type="pcap", options={"rx_pcap": str(file)}), Port(name="ok", type="null"))

@@ -5,6 +5,7 @@ Names and meanings are Open vSwitch's where it has them (ovs-vswitchd.conf.db(5)
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,9 +29,8 @@ def _check_range(where: str, value: int, low: int, high: int, hint: str = "") ->
         raise ConfigError(where, f"expected {low}..{high}, got {value}{hint and '; ' + hint}")
 
 
-def _first_repeated(values: Iterable[object]) -> object | None:
-    seen: set[object] = set()
-    return next((v for v in values if v in seen or seen.add(v)), None)  # type: ignore[func-returns-value]
+def _repeated(values: Iterable[object]) -> list[object]:
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,17 +141,17 @@ class Config:
     def __post_init__(self) -> None:
         for core in self.cores:
             _check_range("cores", core, 0, 1023)
-        _check_range("cores", len(set(self.cores)), len(self.cores), 64, "name each core once")
+        if repeated := _repeated(self.cores):
+            raise ConfigError("cores", f"core {repeated[0]} is named twice")
+        _check_range("cores", len(self.cores), 0, 64, "a worker each")
         _check_range("mbufs", self.mbufs, 4096, 16_777_216)
         _check_range("mtu", self.mtu, 1500, 9702)
         if isinstance(self.idle, int):
             _check_range("idle", self.idle, 0, 1_000_000, 'microseconds, "sleep" or "spin"')
         _check_range("rebalance", self.rebalance, 0, 86400)
         names = [n for b in self.bridges for n in (b.name, *(p.name for p in b.ports))]
-        if (twice := _first_repeated(names)) is not None:
-            raise ConfigError(
-                "bridge", f"two bridges or ports are named {twice}; names are unique in a switch"
-            )
+        if twice := _repeated(names):
+            raise ConfigError("bridge", f"two bridges or ports are named {twice[0]}; each needs its own name")
         if len(self.bridges) > 256:
             raise ConfigError("bridge", f"expected at most 256 bridges, got {len(self.bridges)}")
         if len(names) - len(self.bridges) > 1023:
@@ -160,7 +160,7 @@ class Config:
     @property
     def spin_us(self) -> int:
         """`idle` as the engine takes it: µs of spinning before sleep, -1 for ever."""
-        return {"sleep": 50, "spin": -1}.get(self.idle, -1) if isinstance(self.idle, str) else self.idle
+        return self.idle if isinstance(self.idle, int) else {"sleep": 50, "spin": -1}[self.idle]
 
     def bridge(self, name: str) -> Bridge:
         """The bridge called `name`; ConfigError if there is none."""
