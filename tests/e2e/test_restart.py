@@ -10,10 +10,10 @@ from turnout.lab.wait import until
 from turnout.results import BridgeView
 
 
-def flows(receiver: Testpmd) -> float:
-    """Seconds until the receiver has got 100 more packets."""
+def flows(receiver: Testpmd) -> None:
+    """Wait until the receiver has got 100 more packets."""
     start = receiver.port_stats().rx_packets
-    return until(lambda: receiver.port_stats().rx_packets > start + 100, "traffic", timeout=15)
+    until(lambda: receiver.port_stats().rx_packets > start + 100, "traffic", timeout=15)
 
 
 def configured(bridge: BridgeView) -> tuple[object, ...]:
@@ -65,7 +65,7 @@ def test_either_side_of_a_vhost_user_client_link_restarts(switch: Daemon, guest:
     until(lambda: not switch.port("a").link_up, "the switch notices")
     again = guest("a", mode="txonly", peer=B, server=True, new_port=False)
     again.start()
-    assert flows(b) < 1
+    flows(b)
 
 
 def test_a_port_that_cannot_come_back_does_not_keep_others_from_it(switch: Daemon, host: HostFactory) -> None:

@@ -18,7 +18,6 @@ def lab() -> None:
 lab.command("probe", help="What this machine can do.")(probe.show)
 lab.command("demo", help="Two guests and two namespaces through one switch.")(demo.show)
 lab.command("idle", help="What an idle daemon costs, and a lone ping; fails beyond the bounds.")(idle.show)
-)
 
 try:
     lab()
