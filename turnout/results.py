@@ -95,7 +95,7 @@ class BridgeView:
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchView:
-    """The switch at a glance. memory: "hugepages" or "ordinary"."""
+    """The switch at a glance. memory: "hugepages", "ordinary", or "unknown" if others started DPDK."""
 
     version: str
     cores: tuple[int, ...]

@@ -62,6 +62,11 @@ def test_tap_is_not_a_dpdk_device() -> None:
     assert (device.rxqs, device.netns) == (2, "blue")
 
 
+def test_a_run_dir_is_checked_like_an_option() -> None:
+    with pytest.raises(ConfigError, match=r"^port\.p\.options\.path: '/a,b/p' has ',' in it"):
+        ports.device(port("vhost-user"), Place(number=1, run_dir=Path("/a,b"), workers=1))
+
+
 def test_tap() -> None:
     device = ports.device(port("tap", n_rxq=2, netns="blue"), PLACE)
     assert device is not None

@@ -25,7 +25,7 @@ _NOWHERE = "ffff:1f:1f.7"
 _NR_HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
 _POOLS = Path("/sys/kernel/mm/hugepages")
 
-_memory = ""  # what EAL was started with: "hugepages" or "ordinary"
+_memory = "unknown"  # what EAL was started with: "hugepages" or "ordinary"; "unknown" if not by us
 
 
 def memory_need(config: Config) -> int:

@@ -263,28 +263,26 @@ _NOT_DEVARGS = {"netns"}
 
 
 def options_of(port: Port, place: Place) -> dict[str, str]:
-    """The port's options with defaults filled in, checked. ConfigError names the wrong one and knows the
-    right ones.
-    """
+    """The port's options with defaults filled in, checked. ConfigError says which is wrong."""
     where = f"port.{port.name}"
     kind = TYPES.get(port.type)
     if kind is None:
         raise ConfigError(f"{where}.type", f"no such port type {port.type!r}; there are: {', '.join(TYPES)}")
-    for key, text in port.options.items():
+    for key in port.options:
         if key not in kind.options:
-            known = ", ".join(kind.options) or "none"
+            known = ", ".join(kind.options)
             raise ConfigError(
                 f"{where}.options.{key}", f"no such option of type {port.type}; there are: {known}"
-            )
-        unsafe = None if key == "dpdk-devargs" else _UNSAFE.search(text)
-        if unsafe:
-            raise ConfigError(
-                f"{where}.options.{key}", f"{text!r} has {unsafe[0]!r} in it, which DPDK cannot take"
             )
     for key in kind.required:
         if key not in port.options:
             raise ConfigError(f"{where}.options.{key}", f"missing; a port of type {port.type} needs it")
     options = {**kind.fill(port, place), **port.options}
+    for key, text in options.items():
+        if key != "dpdk-devargs" and (unsafe := _UNSAFE.search(text)):
+            raise ConfigError(
+                f"{where}.options.{key}", f"{text!r} has {unsafe[0]!r} in it, which DPDK cannot take"
+            )
     for key, check in kind.options.items():
         if key in options and (problem := check(options[key])):
             raise ConfigError(f"{where}.options.{key}", problem)
@@ -298,9 +296,7 @@ def options_of(port: Port, place: Place) -> dict[str, str]:
 
 
 def device(port: Port, place: Place) -> Device | None:
-    """What to attach for `port`; None for a patch port, which has no device. ConfigError if its options are
-    wrong.
-    """
+    """What to attach for `port`; None for a patch port, which has no device. ConfigError: a wrong option."""
     options = options_of(port, place)
     kind = TYPES[port.type]
     if port.type == "patch":
