@@ -20,24 +20,34 @@ $(VENV)/.ready: pyproject.toml scripts/pins.py
 	touch $@
 
 $(BUILD)/build.ninja: $(VENV)/.ready
-	[ -f $@ ] || meson setup $(BUILD) $(if $(SANITIZE),-Db_sanitize=address$(,)undefined -Db_lundef=false -Dbuildtype=debugoptimized)
+	[ -f $@ ] || meson setup $(BUILD) $(if $(SANITIZE),-Db_sanitize=address$(,)undefined -Db_lundef=false \
+	  -Dbuildtype=debugoptimized -Dcpp_args="-DRTE_LIBRTE_MBUF_DEBUG -DRTE_ENABLE_ASSERT")
 	touch $@
 
 .PHONY: build
 build: $(BUILD)/build.ninja ## compile the engine into turnout/
 	ninja -C $(BUILD) --quiet
-	cmp -s $(BUILD)/bind/_engine.*.so turnout/_engine.so || cp $(BUILD)/bind/_engine.*.so turnout/_engine.so
-	$(if $(SANITIZE),,python -m nanobind.stubgen -q -m turnout._engine -o turnout/_engine.pyi)
+ifdef SANITIZE # in a copy of the package and its tests: the checkout keeps its own engine
+	rm -rf $(BUILD)/checkout && mkdir $(BUILD)/checkout && cp -r turnout tests pyproject.toml $(BUILD)/checkout
+	cp --remove-destination $(BUILD)/bind/_engine.*.so $(BUILD)/checkout/turnout/_engine.so
+else # a new file, not new bytes in the old one: a switch that runs keeps what it loaded
+	cmp -s $(BUILD)/bind/_engine.*.so turnout/_engine.so || \
+	  cp --remove-destination $(BUILD)/bind/_engine.*.so turnout/_engine.so
+	python -m nanobind.stubgen -q -m turnout._engine -o turnout/_engine.pyi
+endif
 
 .PHONY: test
 test: build ## set up, build, and pass every test (SANITIZE=1: engine and seam under ASan and UBSan)
-	scripts/packages guests lab lint
-	meson test -C $(BUILD) --print-errorlogs
-ifdef SANITIZE
-	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
-	  python -m pytest tests/seam
+	scripts/packages guests lab lint fuzz
+ifdef SANITIZE # Python's own leaks would drown ours
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson test -C $(BUILD) --print-errorlogs
+	cd $(BUILD)/checkout && UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	  python -m pytest -p no:cacheprovider tests/seam
 else
+	meson test -C $(BUILD) --print-errorlogs
 	$(MAKE) --no-print-directory lint
+	tests/fuzz/run 10
 	python -m pytest $(TESTS)
 endif
 

@@ -17,6 +17,8 @@ namespace turnout {
 struct Tagged {
     bool present;  // the packet has an outer VLAN tag
     uint16_t vid;  // its VLAN; 0 if there is none
+
+    bool operator==(const Tagged&) const = default;
 };
 
 // Takes the packets.

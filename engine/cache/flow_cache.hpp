@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flow cache: exact match from the fields that the loaded rules read to the verdict that they gave. One per worker.
 //
-// A learning switch reads the two MAC addresses, the VLAN and the port, 16 bytes in all; an entry is half a cache line,
-// and a hit saves both walks of the Fdb. An entry holds for one second and for one generation of its bridge: after a
-// second the walk refreshes what it learned, and anything that could make the verdict wrong changes the generation.
+// A learning switch reads the two MAC addresses, the VLAN tag and the port, 16 bytes in all; an entry is half a cache
+// line, and a hit saves both walks of the Fdb. An entry holds for one second and for one generation of its bridge:
+// after a second the walk refreshes what it learned, and anything that could make the verdict wrong changes the
+// generation.
 //
 // Only verdicts that name one output are kept. Where they are rare (floods, far more flows than entries) lookups are
 // wasted: the cache counts its hits and rests while they are few.
 #pragma once
 
+#include <bit>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 #include "engine/classify/verdict.hpp"
@@ -23,17 +24,18 @@ public:
         uint64_t low, high;
         bool operator==(const Key&) const = default;
     };
+    // Addresses as Fdb::key() takes them.
     static Key key(uint64_t dst, uint64_t src, uint16_t vid, PortNo port) {
-        return {dst | src << 48, src >> 16 | uint64_t{vid} << 32 | uint64_t{port} << 48};
+        const uint64_t mac = 0xffff'ffff'ffff;
+        return {(dst & mac) | src << 48, (src & mac) >> 16 | uint64_t{vid} << 32 | uint64_t{port} << 48};
     }
     // When an entry was made: its second and its bridge's generation and plan.
     static uint64_t stamp(uint32_t second, uint32_t generation, uint32_t epoch) {
         return uint64_t{second} << 32 | (generation * 0x9e3779b1u ^ epoch);
     }
-    static uint64_t hash(const Key& key) {
-        const auto wide =
-            static_cast<unsigned __int128>(key.low ^ 0x9e3779b97f4a7c15) * (key.high ^ 0xe7037ed1a0b428db);
-        return static_cast<uint64_t>(wide) ^ static_cast<uint64_t>(wide >> 64);
+    // The Fdb's hashes of both addresses serve here as well.
+    static uint64_t hash(uint64_t dst_hash, uint64_t src_hash, PortNo port) {
+        return src_hash + std::rotl(dst_hash, 23) + port;
     }
 
     FlowCache() : entries_(kEntries) {}

@@ -1,32 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 // NORMAL: what a learning switch does with a packet (IEEE 802.1Q, and Open vSwitch's action of that name).
 //
-// In:  a burst's L2 fields, the port they came in by. Out: a verdict each; source addresses learned.
-// Runs on a worker; shares the bridge's Fdb with the other workers.
+// In:  an Ethernet header and the port it came in by. Out: a verdict; the source address is learned.
+// In two steps, so that memory is asked for long before it is read: prepare() and prefetch() packet by packet, as they
+// are parsed; then normal() for the burst. Runs on a worker; shares the bridge's Fdb with the other workers.
 #pragma once
 
 #include <span>
 
+#include "engine/base/vlan.hpp"
 #include "engine/classify/verdict.hpp"
+#include "engine/fdb/fdb.hpp"
 #include "engine/flow/key.hpp"
-#include "engine/worker/plan.hpp"
 
 namespace turnout {
 
-// What NORMAL reads of a packet.
-struct L2Key {
-    uint64_t dst, src;  // MAC addresses as Fdb::key() takes them
-    uint16_t vid;       // of the outer VLAN tag; 0: untagged or priority-tagged
+// What NORMAL will look up for a packet.
+struct L2Lookup {
+    uint64_t src, dst;  // Fdb keys
+    uint64_t src_hash, dst_hash;
+    uint16_t vlan;
+    bool admitted;  // the port carries the VLAN
 };
 
-// From the first bytes of a frame, at least an Ethernet header. Two plain loads: putting the key's MAC addresses
-// together from its bytes would stall on their stores.
-inline L2Key l2_key(const uint8_t* frame, uint16_t vid) {
+// `frame`: an Ethernet header at least. `vid`: of its outer VLAN tag, 0 if there is none.
+inline L2Lookup prepare(const Fdb& fdb, const PortVlans& in, const uint8_t* frame, uint16_t vid) {
     constexpr uint64_t kMac = 0xffff'ffff'ffff;
-    return {load<uint64_t>(frame) & kMac, load<uint64_t>(frame + sizeof(MacAddr)) & kMac, vid};
+    L2Lookup lookup;
+    lookup.vlan = vid;
+    lookup.admitted = in.admit(vid, lookup.vlan);
+    // Two plain loads: putting the addresses together from their bytes would stall on the stores.
+    lookup.src = Fdb::key(load<uint64_t>(frame + sizeof(MacAddr)) & kMac, lookup.vlan);
+    lookup.dst = Fdb::key(load<uint64_t>(frame) & kMac, lookup.vlan);
+    lookup.src_hash = fdb.hash(lookup.src);
+    lookup.dst_hash = fdb.hash(lookup.dst);
+    return lookup;
 }
 
-void normal(const BridgeView& bridge, const PortView& in, PortNo in_port, uint32_t now, std::span<const L2Key> keys,
-            std::span<Verdict> verdicts);
+inline void prefetch(const Fdb& fdb, const L2Lookup& lookup) {
+    fdb.prefetch(lookup.src_hash);
+    fdb.prefetch(lookup.dst_hash);
+}
+
+void normal(Fdb& fdb, PortNo in_port, uint32_t now, std::span<const L2Lookup> lookups, std::span<Verdict> verdicts);
 
 }  // namespace turnout

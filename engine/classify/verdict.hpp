@@ -20,6 +20,7 @@ struct Verdict {
 
     bool is_output() const { return to < kMaxPorts; }
     bool is_flood() const { return to == kFlood; }
+    bool operator==(const Verdict&) const = default;
     Drop reason() const { return static_cast<Drop>(to - kDrop); }
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/fdb/fdb.hpp"
 
-#include <emmintrin.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -16,14 +15,10 @@ using Entry = Fdb::Entry;
 using Wide = unsigned __int128;
 static_assert(sizeof(Entry) == sizeof(Wide));
 
-Entry load(const Entry* slot) { return std::bit_cast<Entry>(_mm_load_si128(reinterpret_cast<const __m128i*>(slot))); }
-
 bool replace(Entry* slot, const Entry& expected, const Entry& desired) {
     return __sync_bool_compare_and_swap(reinterpret_cast<Wide*>(slot), std::bit_cast<Wide>(expected),
                                         std::bit_cast<Wide>(desired));
 }
-
-void touch(Entry* slot, uint32_t now) { __atomic_store_n(&slot->seen, now, __ATOMIC_RELAXED); }
 
 }  // namespace
 
@@ -42,39 +37,27 @@ Fdb::Fdb(uint32_t capacity, uint32_t aging) : aging_(aging) {
 
 Fdb::~Fdb() { munmap(slots_, (mask_ + 1) * kWays * sizeof(Entry)); }
 
-PortNo Fdb::find(uint64_t key, uint64_t hash, uint32_t now) const {
-    for (const Entry* bucket : {first(hash), second(hash)})
-        for (unsigned way = 0; way < kWays; way++)
-            if (const Entry entry = load(bucket + way); entry.key == key)
-                return alive(entry, now) ? entry.port : kNoPort;
-    return kNoPort;
-}
-
-Fdb::Learned Fdb::learn(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
-    const Entry fresh{.key = key, .seen = now, .port = port};
-    Entry* victim = nullptr;
+Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
+    Entry* victim = nullptr;  // an empty slot, or else the entry longest unheard of
     Entry old;
     for (Entry* bucket : {first(hash), second(hash)})
         for (unsigned way = 0; way < kWays; way++) {
-            Entry* slot = bucket + way;
-            const Entry entry = load(slot);
-            if (entry.key == key) {
-                if (entry.port == port) {
-                    if (entry.seen != now) touch(slot, now);
-                    return Learned::Known;
-                }
-                // A lost race is another worker's news of the same address; the next packet tries again.
-                if (replace(slot, entry, fresh)) generation_.fetch_add(1, std::memory_order_release);
-                return Learned::Moved;
-            }
+            const Entry entry = load(bucket + way);
             if (!victim || (old.key != 0 && (entry.key == 0 || entry.seen < old.seen))) {
-                victim = slot;
+                victim = bucket + way;
                 old = entry;
             }
         }
-    if (!replace(victim, old, fresh)) return Learned::NoRoom;
+    if (!replace(victim, old, {.key = key, .seen = now, .port = port})) return Learned::NoRoom;
     if (old.key != 0) generation_.fetch_add(1, std::memory_order_release);
     return Learned::New;
+}
+
+// A lost race is another worker's news of the same address; the next packet tries again.
+Fdb::Learned Fdb::move(Entry* slot, const Entry& entry, uint64_t key, PortNo port, uint32_t now) {
+    if (entry.key == key && replace(slot, entry, {.key = key, .seen = now, .port = port}))
+        generation_.fetch_add(1, std::memory_order_release);
+    return Learned::Moved;
 }
 
 uint32_t Fdb::remove_if(uint64_t from, uint64_t buckets, const std::function<bool(const Entry&)>& gone) {

@@ -17,7 +17,10 @@
 // learning a new address does not change it.
 #pragma once
 
+#include <emmintrin.h>
+
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,9 +57,21 @@ public:
     void prefetch(uint64_t hash) const { __builtin_prefetch(first(hash)); }
 
     // The port of a live entry, or kNoPort.
-    PortNo find(uint64_t key, uint64_t hash, uint32_t now) const;
+    PortNo find(uint64_t key, uint64_t hash, uint32_t now) const {
+        const Entry* slot = slot_of(key, hash);
+        if (!slot) return kNoPort;
+        const Entry entry = load(slot);
+        return entry.key == key && alive(entry, now) ? entry.port : kNoPort;
+    }
     // Notes that `key` was heard on `port`.
-    Learned learn(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
+    Learned learn(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
+        Entry* slot = slot_of(key, hash);
+        if (!slot) return insert(key, hash, port, now);
+        const Entry entry = load(slot);
+        if (entry.key != key || entry.port != port) return move(slot, entry, key, port, now);
+        if (entry.seen != now) __atomic_store_n(&slot->seen, now, __ATOMIC_RELAXED);
+        return Learned::Known;
+    }
 
     // Collects what is too old, looking at a bounded part of the table per call; returns how many went.
     uint32_t expire(uint32_t now);
@@ -74,8 +89,23 @@ private:
     static constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
     static constexpr uint64_t kExpireBuckets = 1 << 15;
 
+    static Entry load(const Entry* slot) {
+        return std::bit_cast<Entry>(_mm_load_si128(reinterpret_cast<const __m128i*>(slot)));
+    }
     Entry* first(uint64_t hash) const { return slots_ + (hash & mask_) * kWays; }
     Entry* second(uint64_t hash) const { return slots_ + (hash >> 32 & mask_) * kWays; }
+    // Where the key is; it may be gone by the time that the entry is loaded.
+    Entry* slot_of(uint64_t key, uint64_t hash) const {
+        Entry* slot = find_in(first(hash), key);
+        return slot ? slot : find_in(second(hash), key);
+    }
+    static Entry* find_in(Entry* bucket, uint64_t key) {
+        for (unsigned way = 0; way < kWays; way++)
+            if (__atomic_load_n(&bucket[way].key, __ATOMIC_RELAXED) == key) return bucket + way;
+        return nullptr;
+    }
+    Learned insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
+    Learned move(Entry* slot, const Entry& entry, uint64_t key, PortNo port, uint32_t now);
     bool alive(const Entry& entry, uint32_t now) const {
         return now - entry.seen <= aging_.load(std::memory_order_relaxed) || now < entry.seen;
     }

@@ -76,7 +76,8 @@ void EthDevice::probe(const std::string& devargs) {
         rte_eth_iterator_cleanup(&iterator);
         return;
     }
-    throw Error(name_ + ": DPDK found no network device of that name");
+    rte_eal_hotplug_remove(name_.find(':') == std::string::npos ? "vdev" : "pci", name_.c_str());
+    throw Error(name_ + ": DPDK made no network device of it; check the port's options: " + devargs);
 }
 
 void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
@@ -92,7 +93,8 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
                     std::to_string(info.max_tx_queues));
 
     rte_eth_conf conf{};
-    conf.rxmode.mtu = std::min<uint32_t>(config.mtu, std::max<uint16_t>(info.max_mtu, RTE_ETHER_MTU));
+    const uint32_t declared = info.max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
+    conf.rxmode.mtu = std::min<uint32_t>({config.mtu, info.max_mtu, std::max<uint32_t>(declared, RTE_ETHER_MIN_MTU)});
     conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
     // A vhost device that is not asked for checksum offload computes each guest's checksums itself.
     if (is_vhost_)
@@ -124,7 +126,8 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
             throw Error(name_ + ": tx queue " + std::to_string(q) + ": " + reason(error));
     if (!is_vhost_) {
         error = rte_eth_dev_set_mtu(id_, config.mtu);
-        if (error != 0 && error != -ENOTSUP && config.mtu > RTE_ETHER_MTU)
+        // AF_PACKET's driver declares 1,518 bytes, whatever the slots of its ring hold.
+        if (error != 0 && error != -ENOTSUP && config.mtu > RTE_ETHER_MTU && driver_ != "net_af_packet")
             throw Error(name_ + ": MTU " + std::to_string(config.mtu) + " refused: " + reason(error));
         enabled_.fill(true);
         use_txqs(enabled_);

@@ -91,24 +91,23 @@ void Tx::send(const PortView& view, PortNo port) {
     }
     const uint64_t offloads = view.device->tx_offloads();
     unsigned plain = 0;
+    uint64_t bytes = 0;
     for (rte_mbuf* packet : packets) {
         if (packet->ol_flags & kRequests) [[unlikely]] {
             if (needs_software(packet, offloads)) {
                 send_in_software(view, port, packet);
                 continue;
             }
-            if (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) {  // its length is not a frame's
-                packets[plain++] = packet;
-                continue;
-            }
         }
-        if (packet->pkt_len > view.longest) [[unlikely]] {
+        const bool super = packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG;  // its length is not a frame's
+        if (packet->pkt_len > view.longest && !super) [[unlikely]] {
             drop(port, Drop::TooLong, packet);
             continue;
         }
+        bytes += packet->pkt_len;
         packets[plain++] = packet;
     }
-    if (plain) transmit(view, port, packets.first(plain));
+    if (plain) transmit(view, port, packets.first(plain), bytes);
 }
 
 void Tx::send_in_software(const PortView& view, PortNo port, rte_mbuf* packet) {
@@ -123,13 +122,13 @@ void Tx::send_in_software(const PortView& view, PortNo port, rte_mbuf* packet) {
     } else {
         finish_checksums(packet);
     }
-    if (n) transmit(view, port, std::span(pieces).first(n));
+    const auto made = std::span(pieces).first(n);
+    if (n) transmit(view, port, made, bytes_of(made));
 }
 
-void Tx::transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packets) {
+void Tx::transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packets, uint64_t bytes) {
     Device& device = *view.device;
     const uint16_t queue = device.txq(worker_);
-    const uint64_t bytes = bytes_of(packets);  // read now: sent packets are the driver's
     rte_spinlock_t* lock = view.shared_txqs ? device.tx_lock(queue) : nullptr;
     if (lock) rte_spinlock_lock(lock);
     unsigned sent = 0;

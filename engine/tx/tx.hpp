@@ -44,7 +44,7 @@ private:
 
     void send(const PortView& view, PortNo port);
     void send_in_software(const PortView& view, PortNo port, rte_mbuf* packet);
-    void transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packets);
+    void transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packets, uint64_t bytes);
 
     unsigned worker_;
     std::vector<PortCounters> counters_;

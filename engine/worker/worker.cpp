@@ -14,6 +14,7 @@
 
 #include "engine/act/act.hpp"
 #include "engine/base/error.hpp"
+#include "engine/parse/ethernet.hpp"
 
 namespace turnout {
 namespace {
@@ -111,7 +112,7 @@ unsigned Worker::poll(const Plan& plan) {
 }
 
 void Worker::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets) {
-    packets = packets.first(parse_rows(in_port, packets));
+    packets = packets.first(parse_rows(plan, in_port, packets));
     if (packets.empty()) return;
     decide(plan, in_port);
     act(plan, in_port, packets, rows_.row, std::span(rows_.outer).first(rows_.n),
@@ -119,7 +120,10 @@ void Worker::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
 }
 
 // Fills rows; drops what is no frame. Returns how many packets are left, moved together.
-unsigned Worker::parse_rows(PortNo in_port, std::span<rte_mbuf*> packets) {
+unsigned Worker::parse_rows(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets) {
+    const PortView& in = plan.ports[in_port];
+    const Fdb& fdb = *plan.bridges[in.bridge].fdb;
+    const bool cached = !cache_.resting();
     PortCounters& counters = tx_.counters(in_port);
     unsigned kept = 0, rows = 0;
     uint64_t bytes = 0;
@@ -136,12 +140,17 @@ unsigned Worker::parse_rows(PortNo in_port, std::span<rte_mbuf*> packets) {
             }
         }
         if (!previous || length < kL2Most || !same_l2(previous, head)) {
-            FlowKey& key = rows_.keys[rows];
-            parse({head, length}, packet->pkt_len, Depth::L2, key, rows_.layers[rows]);
-            const Be16 tci = key.eth.vlan[0].tci;
+            Ethernet eth;
+            Layers layers;
+            parse_ethernet({head, length}, eth, layers);
+            const Be16 tci = eth.vlan[0].tci;
             const auto vid = static_cast<uint16_t>(tci.host() & kVidMask);
-            rows_.l2[rows] = l2_key(head, vid);
             rows_.outer[rows] = {tci != Be16{}, vid};
+            const L2Lookup lookup = rows_.lookups[rows] = prepare(fdb, in.vlans, head, vid);
+            if (cached)
+                cache_.prefetch(FlowCache::hash(lookup.dst_hash, lookup.src_hash, in_port));
+            else
+                prefetch(fdb, lookup);
             rows++;
         }
         previous = length < kL2Most ? nullptr : head;
@@ -156,40 +165,40 @@ unsigned Worker::parse_rows(PortNo in_port, std::span<rte_mbuf*> packets) {
 
 // A verdict for each row: from the cache, or else from the classifier.
 void Worker::decide(const Plan& plan, PortNo in_port) {
-    const PortView& in = plan.ports[in_port];
-    const BridgeView& bridge = plan.bridges[in.bridge];
-    const std::span<const L2Key> l2(rows_.l2.data(), rows_.n);
+    Fdb& fdb = *plan.bridges[plan.ports[in_port].bridge].fdb;
+    const std::span<const L2Lookup> lookups(rows_.lookups.data(), rows_.n);
     if (cache_.resting()) {
-        normal(bridge, in, in_port, second_, l2, rows_.verdicts);
+        normal(fdb, in_port, second_, lookups, rows_.verdicts);
         cache_.note(rows_.n, 0);
         return;
     }
 
-    std::array<FlowCache::Key, kBurst> keys;
-    std::array<uint64_t, kBurst> hashes;
-    for (unsigned i = 0; i < rows_.n; i++) {
-        keys[i] = FlowCache::key(l2[i].dst, l2[i].src, l2[i].vid, in_port);
-        hashes[i] = FlowCache::hash(keys[i]);
-        cache_.prefetch(hashes[i]);
+    struct Missed {
+        std::array<uint8_t, kBurst> row;
+        std::array<L2Lookup, kBurst> lookups;
+        std::array<Verdict, kBurst> verdicts;
+        unsigned n = 0;
+    } missed;
+    const uint64_t stamp = FlowCache::stamp(second_, fdb.generation(), plan.epoch);
+    const auto entry = [&](unsigned row) {
+        const L2Lookup& l = lookups[row];
+        return std::pair(FlowCache::key(l.dst, l.src, rows_.outer[row].vid, in_port),
+                         FlowCache::hash(l.dst_hash, l.src_hash, in_port));
+    };
+    for (unsigned row = 0; row < rows_.n; row++) {
+        const auto [key, hash] = entry(row);
+        if (cache_.find(key, hash, stamp, rows_.verdicts[row])) continue;
+        prefetch(fdb, lookups[row]);
+        missed.lookups[missed.n] = lookups[row];
+        missed.row[missed.n++] = static_cast<uint8_t>(row);
     }
-    const uint64_t stamp = FlowCache::stamp(second_, bridge.fdb->generation(), plan.epoch);
-    std::array<L2Key, kBurst> missed;
-    std::array<uint8_t, kBurst> missed_row;
-    unsigned misses = 0;
-    for (unsigned i = 0; i < rows_.n; i++) {
-        if (cache_.find(keys[i], hashes[i], stamp, rows_.verdicts[i])) continue;
-        missed[misses] = l2[i];
-        missed_row[misses++] = static_cast<uint8_t>(i);
-    }
-    cache_.note(rows_.n, rows_.n - misses);
-    if (misses == 0) return;
-
-    std::array<Verdict, kBurst> verdicts;
-    normal(bridge, in, in_port, second_, std::span(missed).first(misses), verdicts);
-    for (unsigned i = 0; i < misses; i++) {
-        const uint8_t row = missed_row[i];
-        rows_.verdicts[row] = verdicts[i];
-        if (verdicts[i].is_output()) cache_.insert(keys[row], hashes[row], stamp, verdicts[i]);
+    cache_.note(rows_.n, rows_.n - missed.n);
+    normal(fdb, in_port, second_, std::span(missed.lookups).first(missed.n), missed.verdicts);
+    for (unsigned i = 0; i < missed.n; i++) {
+        const Verdict verdict = rows_.verdicts[missed.row[i]] = missed.verdicts[i];
+        if (!verdict.is_output()) continue;
+        const auto [key, hash] = entry(missed.row[i]);
+        cache_.insert(key, hash, stamp, verdict);
     }
 }
 

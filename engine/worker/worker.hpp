@@ -17,7 +17,6 @@
 #include "engine/act/act.hpp"
 #include "engine/cache/flow_cache.hpp"
 #include "engine/classify/normal.hpp"
-#include "engine/parse/parse.hpp"
 #include "engine/rx/rx.hpp"
 #include "engine/tx/tx.hpp"
 #include "engine/worker/plan.hpp"
@@ -57,10 +56,8 @@ private:
     // row.
     struct Rows {
         std::array<uint8_t, kBurst> row;  // of each packet
-        std::array<FlowKey, kBurst> keys;
-        std::array<Layers, kBurst> layers;
-        std::array<L2Key, kBurst> l2;
         std::array<Tagged, kBurst> outer;
+        std::array<L2Lookup, kBurst> lookups;
         std::array<Verdict, kBurst> verdicts;
         unsigned n = 0;
     };
@@ -68,7 +65,7 @@ private:
     void run();
     unsigned poll(const Plan& plan);
     void forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets);
-    unsigned parse_rows(PortNo in_port, std::span<rte_mbuf*> packets);
+    unsigned parse_rows(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets);
     void decide(const Plan& plan, PortNo in_port);
     void sleep(const Plan& plan);
     void tick();
