@@ -12,7 +12,7 @@ from turnout.lab.daemon import Daemon
 from turnout.lab.qemu import Guest, Tap, VhostUser
 from turnout.lab.wait import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(400)  # the first run downloads a kernel of 70 MB
 
 
 @pytest.fixture
