@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The incumbent: a private Open vSwitch with DPDK (Debian's), apart from any system-wide one."""
 
+import contextlib
 import os
 import tempfile
 import time
@@ -90,6 +91,11 @@ class OvsDpdk:
             self._switch = None
 
     def stop(self) -> None:
+        """End both daemons, and the kernel interfaces that bridges have: they would outlive a kill."""
+        if self._switch is not None:
+            with contextlib.suppress(LabError):  # it may have crashed
+                self.appctl("exit", "--cleanup")
+                self._switch.close(grace=5)
         for process in (self._switch, self._database):
             if process is not None:
                 process.close()
