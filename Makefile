@@ -39,11 +39,11 @@ endif
 .PHONY: test
 test: build ## set up, build, and pass every test (SANITIZE=1: engine and seam under ASan and UBSan)
 	scripts/packages guests lab lint fuzz
-ifdef SANITIZE # Python's own leaks would drown ours
+ifdef SANITIZE # leaks of Python would drown ours; a report goes past pytest, which would swallow it
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson test -C $(BUILD) --print-errorlogs
 	cd $(BUILD)/checkout && UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
-	  python -m pytest -p no:cacheprovider tests/seam
+	  python -m pytest -p no:cacheprovider --capture=sys tests/seam
 else
 	meson test -C $(BUILD) --print-errorlogs
 	$(MAKE) --no-print-directory lint
