@@ -125,7 +125,7 @@ class Config:
     chains.
     hugepages: "auto" uses free ones, reserves what is missing if it may, else takes ordinary memory;
         "require" fails instead; "off" takes ordinary memory.
-    idle: how deep idle workers sleep: "sleep" (after 50 µs without a packet), "spin" (never), or those µs as
+    idle: how deep idle workers sleep: "sleep" (after 500 µs without a packet), "spin" (never), or those µs as
     a number.
     rebalance: seconds between looks at whether to move rx queues between workers; 0: never.
     """
@@ -160,7 +160,7 @@ class Config:
     @property
     def spin_us(self) -> int:
         """`idle` as the engine takes it: µs of spinning before sleep, -1 for ever."""
-        return self.idle if isinstance(self.idle, int) else {"sleep": 50, "spin": -1}[self.idle]
+        return self.idle if isinstance(self.idle, int) else {"sleep": 500, "spin": -1}[self.idle]
 
     def bridge(self, name: str) -> Bridge:
         """The bridge called `name`; ConfigError if there is none."""
