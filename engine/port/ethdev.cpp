@@ -86,6 +86,7 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
         throw Error(name_ + ": no device information: " + reason(error));
     driver_ = info.driver_name;
     is_vhost_ = driver_ == "net_vhost";
+    tells_link_ = info.dev_flags && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC);
     txqs_come_and_go_ = is_vhost_;
     if (rxqs_ > info.max_rx_queues || txqs_ > info.max_tx_queues)
         throw Error(name_ + ": " + std::to_string(rxqs_) + " rx and " + std::to_string(txqs_) +
@@ -105,6 +106,7 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
         conf.rx_adv_conf.rss_conf.rss_hf =
             info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
     }
+    conf.intr_conf.lsc = tells_link_;
     conf.intr_conf.rxq = 1;
     rx_interrupts_ = true;
     int error = rte_eth_dev_configure(id_, rxqs_, txqs_, &conf);
@@ -153,8 +155,10 @@ void EthDevice::close() {
 
 void EthDevice::link_changed() {
     rte_eth_link link{};
-    const bool up = rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+    const bool up = !tells_link_ || (rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP);
+    rte_spinlock_lock(&ring_lock_);
     const bool was_up = up_.exchange(up);
+    rte_spinlock_unlock(&ring_lock_);
     if (is_vhost_) {
         if (was_up && !up) {  // the guest left; the next one enables its queues anew
             enabled_.fill(false);
@@ -179,14 +183,7 @@ void EthDevice::queues_changed() {
 }
 
 int EthDevice::arm(uint16_t queue) {
-    if (is_vhost_) {
-        const int vid = rte_eth_vhost_get_vid_from_port_id(id_);
-        rte_vhost_vring ring{};
-        const auto index = static_cast<uint16_t>(queue * 2 + 1);  // a device's rx is the guest's tx ring
-        if (vid < 0 || rte_vhost_get_vhost_vring(vid, index, &ring) != 0) return kNoPeer;
-        rte_vhost_enable_guest_notification(vid, index, 1);
-        return ring.kickfd >= 0 ? ring.kickfd : kNoPeer;
-    }
+    if (is_vhost_) return notify(queue, true);
     if (!rx_interrupts_) return kNoSignal;
     rte_eth_dev_rx_intr_enable(id_, queue);
     const int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(id_, queue);
@@ -194,12 +191,28 @@ int EthDevice::arm(uint16_t queue) {
 }
 
 void EthDevice::disarm(uint16_t queue) {
-    if (is_vhost_) {
-        const int vid = rte_eth_vhost_get_vid_from_port_id(id_);
-        if (vid >= 0) rte_vhost_enable_guest_notification(vid, static_cast<uint16_t>(queue * 2 + 1), 0);
-    } else if (rx_interrupts_) {
+    if (is_vhost_)
+        notify(queue, false);
+    else if (rx_interrupts_)
         rte_eth_dev_rx_intr_disable(id_, queue);
+}
+
+// Tells the guest whether to kick when it has put packets into its ring; returns the descriptor of the kicks, or
+// kNoPeer.
+int EthDevice::notify(uint16_t queue, bool on) {
+    const auto ring = static_cast<uint16_t>(queue * 2 + 1);  // a device's rx is the guest's tx
+    int fd = kNoPeer;
+    rte_spinlock_lock(&ring_lock_);
+    if (up()) {
+        const int vid = rte_eth_vhost_get_vid_from_port_id(id_);
+        rte_vhost_vring vring{};
+        if (vid >= 0 && rte_vhost_get_vhost_vring(vid, ring, &vring) == 0 && vring.desc) {
+            rte_vhost_enable_guest_notification(vid, ring, on);
+            if (vring.kickfd >= 0) fd = vring.kickfd;
+        }
     }
+    rte_spinlock_unlock(&ring_lock_);
+    return fd;
 }
 
 DeviceInfo EthDevice::info() const {
@@ -211,7 +224,7 @@ DeviceInfo EthDevice::info() const {
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
     rte_eth_link link{};
     rte_eth_link_get_nowait(id_, &link);
-    return {driver_, lower, up(), link.link_speed, mtu_, rxqs_, txqs_};
+    return {driver_, lower, link.link_status == RTE_ETH_LINK_UP, link.link_speed, mtu_, rxqs_, txqs_};
 }
 
 }  // namespace turnout

@@ -38,12 +38,17 @@ public:
 private:
     void probe(const std::string& devargs);
     void configure(const EthConfig& config, rte_mempool* pool);
+    int notify(uint16_t queue, bool on);
     void close();
 
     std::function<void()> changed_;
     uint16_t id_ = kNoDevice;
     std::string driver_;
     bool is_vhost_ = false, rx_interrupts_ = false, started_ = false;
+    bool tells_link_ = false;  // the driver reports when the far end comes and goes
+    // Held while a worker that is about to sleep, or woke, writes to a guest's ring. DPDK unmaps a guest's memory after
+    // it has reported the link down, and guards rx and tx against that, but not these calls.
+    rte_spinlock_t ring_lock_ = RTE_SPINLOCK_INITIALIZER;
     std::array<bool, kMaxQueues> enabled_{};  // vhost tx queues; written by DPDK's vhost thread alone
 };
 

@@ -23,10 +23,10 @@ def port(kind: str, n_rxq: int = 1, mtu: int = 1500, **options: str) -> Port:
 
 
 DEVARGS = [
-    (port("vhost-user"), "net_vhost3,iface=/run/t/p,queues=1,client=0,tso=1"),
+    (port("vhost-user"), "net_vhost3,iface=/run/t/p,queues=1,client=0,tso=1,legacy-ol-flags=1"),
     (
         port("vhost-user-client", n_rxq=2, path="/x", tso="0"),
-        "net_vhost3,iface=/x,queues=2,client=1,tso=0",
+        "net_vhost3,iface=/x,queues=2,client=1,tso=0,legacy-ol-flags=1",
     ),
     (port("af_packet", iface="veth0"), "net_af_packet3,iface=veth0,qpairs=1,framesz=1664,blocksz=53248"),
     (port("af_packet", n_rxq=2, mtu=9000), "net_af_packet3,iface=p,qpairs=2,framesz=9088,blocksz=290816"),

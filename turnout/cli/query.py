@@ -27,7 +27,7 @@ def _short(number: float) -> str:
 
 
 def _console() -> Console:
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = 200  # a pipe has no edge to wrap at
     return console
