@@ -110,10 +110,13 @@ void act(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, std::sp
          std::span<const Tagged> outer, std::span<const Verdict> verdicts, Tx& tx) {
     Act act(plan, in_port, tx);
     std::array<Way, kBurst> ways;
+    bool uniform = true;
     for (size_t i = 0; i < verdicts.size(); i++) {
         const bool same = i > 0 && verdicts[i] == verdicts[i - 1] && outer[i] == outer[i - 1];
         ways[i] = same ? ways[i - 1] : act.way(verdicts[i], outer[i]);
+        uniform = uniform && ways[i] == ways[0];
     }
+    if (uniform && ways[0].to < kMaxPorts && ways[0].as_is) return tx.push(plan, ways[0].to, packets);
 
     for (size_t i = 0; i < packets.size();) {
         const uint8_t r = row[i];

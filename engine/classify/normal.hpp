@@ -23,18 +23,19 @@ struct L2Lookup {
     bool admitted;  // the port carries the VLAN
 };
 
-// `frame`: an Ethernet header at least. `vid`: of its outer VLAN tag, 0 if there is none.
-inline L2Lookup prepare(const Fdb& fdb, const PortVlans& in, const uint8_t* frame, uint16_t vid) {
+// `frame`: an Ethernet header at least. `vid`: of its outer VLAN tag, 0 if there is none. Addresses are read by plain
+// loads, and the lookup is filled in place: putting either together from smaller stores would stall the next load.
+inline void prepare(const Fdb& fdb, const PortVlans& in, const uint8_t* frame, uint16_t vid, L2Lookup& lookup) {
     constexpr uint64_t kMac = 0xffff'ffff'ffff;
-    L2Lookup lookup;
-    lookup.vlan = vid;
-    lookup.admitted = in.admit(vid, lookup.vlan);
-    // Two plain loads: putting the addresses together from their bytes would stall on the stores.
-    lookup.src = Fdb::key(load<uint64_t>(frame + sizeof(MacAddr)) & kMac, lookup.vlan);
-    lookup.dst = Fdb::key(load<uint64_t>(frame) & kMac, lookup.vlan);
-    lookup.src_hash = fdb.hash(lookup.src);
-    lookup.dst_hash = fdb.hash(lookup.dst);
-    return lookup;
+    uint16_t vlan = vid;
+    lookup.admitted = in.admit(vid, vlan);
+    lookup.vlan = vlan;
+    const uint64_t src = Fdb::key(load<uint64_t>(frame + sizeof(MacAddr)) & kMac, vlan);
+    const uint64_t dst = Fdb::key(load<uint64_t>(frame) & kMac, vlan);
+    lookup.src = src;
+    lookup.dst = dst;
+    lookup.src_hash = fdb.hash(src);
+    lookup.dst_hash = fdb.hash(dst);
 }
 
 inline void prefetch(const Fdb& fdb, const L2Lookup& lookup) {

@@ -22,12 +22,8 @@ bool replace(Entry* slot, const Entry& expected, const Entry& desired) {
 
 }  // namespace
 
-Fdb::Fdb(uint32_t capacity, uint32_t aging) : aging_(aging) {
-    const uint64_t buckets = std::bit_ceil(std::max<uint64_t>(capacity, 2 * kWays) * 2 / kWays);
-    mask_ = buckets - 1;
-    std::random_device entropy;
-    seed_ = uint64_t{entropy()} << 32 | entropy();
-    // Untouched pages of an anonymous mapping cost nothing, so a large table on an idle bridge is free.
+Fdb::Table::Table(uint64_t buckets) : mask_(buckets - 1) {
+    // Untouched pages of an anonymous mapping cost nothing.
     const size_t bytes = buckets * kWays * sizeof(Entry);
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -35,12 +31,66 @@ Fdb::Fdb(uint32_t capacity, uint32_t aging) : aging_(aging) {
     slots_ = static_cast<Entry*>(memory);
 }
 
-Fdb::~Fdb() { munmap(slots_, (mask_ + 1) * kWays * sizeof(Entry)); }
+Fdb::Table::~Table() { munmap(slots_, buckets() * kWays * sizeof(Entry)); }
+
+Fdb::Fdb(uint32_t limit, uint32_t aging) : limit_(limit), aging_(aging) {
+    table_ = new Table(buckets_for(std::min(limit, kStart)));
+    std::random_device entropy;
+    seed_ = uint64_t{entropy()} << 32 | entropy();
+}
+
+Fdb::~Fdb() { delete table_.load(); }
+
+uint64_t Fdb::buckets_for(uint64_t addresses) {
+    return std::bit_ceil(std::max<uint64_t>(addresses, kWays) * 2 / kWays);
+}
+
+std::unique_ptr<Fdb::Table> Fdb::grow() {
+    Table* old = table_.load();
+    const uint64_t evicted = evicted_.exchange(0);
+    const auto used = static_cast<uint64_t>(std::max<int64_t>(used_, 0));
+    const uint64_t wanted = buckets_for(std::min<uint64_t>(limit_, used + std::max(evicted, used / 2)));
+    if ((evicted == 0 && used * 2 < old->buckets() * kWays) || wanted <= old->buckets()) return nullptr;
+    auto larger = std::make_unique<Table>(wanted);
+    copy(*old, *larger);
+    used_ = count(*larger);
+    table_.store(larger.release(), std::memory_order_release);
+    generation_.fetch_add(1, std::memory_order_release);
+    return std::unique_ptr<Table>(old);
+}
+
+void Fdb::retire(std::unique_ptr<Table> old, uint32_t now) {
+    for (uint64_t i = 0; i < old->buckets() * kWays; i++) {
+        const Entry entry = load(old->bucket(0) + i);
+        if (entry.key == 0 || !alive(entry, now)) continue;
+        const uint64_t h = hash(entry.key);
+        if (!slot_of(entry.key, h)) insert(entry.key, h, entry.port, entry.seen);
+    }
+}
+
+// Into a table that no worker sees yet.
+void Fdb::copy(const Table& from, const Table& to) const {
+    for (uint64_t i = 0; i < from.buckets() * kWays; i++) {
+        const Entry entry = load(from.bucket(0) + i);
+        if (entry.key == 0) continue;
+        const uint64_t h = hash(entry.key);
+        Entry* free = find_in(to.first(h), 0);
+        if (!free) free = find_in(to.second(h), 0);
+        if (free) *free = entry;
+    }
+}
+
+int64_t Fdb::count(const Table& table) {
+    int64_t n = 0;
+    for (uint64_t i = 0; i < table.buckets() * kWays; i++) n += load(table.bucket(0) + i).key != 0;
+    return n;
+}
 
 Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
     Entry* victim = nullptr;  // an empty slot, or else the entry longest unheard of
     Entry old;
-    for (Entry* bucket : {first(hash), second(hash)})
+    const Table& in = table();
+    for (Entry* bucket : {in.first(hash), in.second(hash)})
         for (unsigned way = 0; way < kWays; way++) {
             const Entry entry = load(bucket + way);
             if (!victim || (old.key != 0 && (entry.key == 0 || entry.seen < old.seen))) {
@@ -49,7 +99,12 @@ Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now)
             }
         }
     if (!replace(victim, old, {.key = key, .seen = now, .port = port})) return Learned::NoRoom;
-    if (old.key != 0) generation_.fetch_add(1, std::memory_order_release);
+    if (old.key != 0) {
+        generation_.fetch_add(1, std::memory_order_release);
+        evicted_.fetch_add(1, std::memory_order_relaxed);
+    } else {
+        used_.fetch_add(1, std::memory_order_relaxed);
+    }
     return Learned::New;
 }
 
@@ -61,28 +116,32 @@ Fdb::Learned Fdb::move(Entry* slot, const Entry& entry, uint64_t key, PortNo por
 }
 
 uint32_t Fdb::remove_if(uint64_t from, uint64_t buckets, const std::function<bool(const Entry&)>& gone) {
+    const Table& in = table();
     uint32_t removed = 0;
-    for (uint64_t i = 0; i < buckets * kWays; i++) {
-        Entry* slot = slots_ + ((from * kWays + i) & (mask_ * kWays + kWays - 1));
-        const Entry entry = load(slot);
-        if (entry.key != 0 && gone(entry) && replace(slot, entry, Entry{})) removed++;
-    }
+    for (uint64_t number = from; number < from + buckets; number++)
+        for (unsigned way = 0; way < kWays; way++) {
+            Entry* slot = in.bucket(number) + way;
+            const Entry entry = load(slot);
+            if (entry.key != 0 && gone(entry) && replace(slot, entry, Entry{})) removed++;
+        }
+    used_.fetch_sub(removed, std::memory_order_relaxed);
     if (removed) generation_.fetch_add(1, std::memory_order_release);
     return removed;
 }
 
 uint32_t Fdb::expire(uint32_t now) {
-    const uint64_t buckets = std::min(kExpireBuckets, mask_ + 1);
+    const uint64_t buckets = std::min(kExpireBuckets, table().buckets());
     const uint64_t from = cursor_;
-    cursor_ = (cursor_ + buckets) & mask_;
+    cursor_ = (cursor_ + buckets) % table().buckets();
     return remove_if(from, buckets, [&](const Entry& entry) { return !alive(entry, now); });
 }
 
-uint32_t Fdb::flush(const std::function<bool(const Entry&)>& gone) { return remove_if(0, mask_ + 1, gone); }
+uint32_t Fdb::flush(const std::function<bool(const Entry&)>& gone) { return remove_if(0, table().buckets(), gone); }
 
 void Fdb::for_each(uint32_t now, const std::function<void(const Entry&)>& visit) const {
-    for (uint64_t i = 0; i < (mask_ + 1) * kWays; i++)
-        if (const Entry entry = load(slots_ + i); entry.key != 0 && alive(entry, now)) visit(entry);
+    const Table& in = table();
+    for (uint64_t i = 0; i < in.buckets() * kWays; i++)
+        if (const Entry entry = load(in.bucket(0) + i); entry.key != 0 && alive(entry, now)) visit(entry);
 }
 
 }  // namespace turnout

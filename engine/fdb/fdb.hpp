@@ -6,21 +6,25 @@
 // every x86-64 CPU with AVX), so a reader sees an old entry or a new one, never a mixture.
 //
 // Shape. Buckets of four entries, one cache line. A key may live in either of two buckets, chosen by a keyed hash, so
-// that a guest cannot aim its addresses at another's bucket. The table has twice the slots asked for; when both
-// buckets are full the entry longest unheard of makes room: a guest that floods addresses evicts idle ones first.
+// that a guest cannot aim its addresses at another's bucket. When both are full the entry longest unheard of makes
+// room: a guest that floods addresses evicts idle ones first. The table starts small and grows by what was evicted and
+// what there is, up to its limit: a thousand addresses that lie in a few pages are found faster than a thousand pages
+// are.
 //
 // Guarantees. find() and learn() touch one cache line when the key is in its first bucket, two at the most. Entries
 // older than the aging time are never found, whenever expire() comes by to collect them. Two workers that learn a new
 // address at the same instant may store it twice; both copies say the same, the first is used, the other ages out.
 //
+// Growth. grow() publishes a larger table and hands back the old one; the caller waits until no worker can still use
+// that (its business, not ours) and then gives it to retire(), which saves what was learned in between.
+//
 // generation() changes whenever an answer that find() gave may have become wrong (moved, expired, evicted, flushed);
 // learning a new address does not change it.
 #pragma once
 
-#include <emmintrin.h>
+#include <smmintrin.h>
 
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,8 +43,8 @@ public:
     };
     enum class Learned : uint8_t { Known, New, Moved, NoRoom };
 
-    // Room for at least `capacity` addresses; `aging` [s].
-    Fdb(uint32_t capacity, uint32_t aging);
+    // Room for at least `limit` addresses, in the end; `aging` [s].
+    Fdb(uint32_t limit, uint32_t aging);
     ~Fdb();
     Fdb(const Fdb&) = delete;
     Fdb& operator=(const Fdb&) = delete;
@@ -54,7 +58,7 @@ public:
         const auto wide = static_cast<unsigned __int128>(key ^ seed_) * kMultiplier;
         return static_cast<uint64_t>(wide) ^ static_cast<uint64_t>(wide >> 64);
     }
-    void prefetch(uint64_t hash) const { __builtin_prefetch(first(hash)); }
+    void prefetch(uint64_t hash) const { __builtin_prefetch(table().first(hash)); }
 
     // The port of a live entry, or kNoPort.
     PortNo find(uint64_t key, uint64_t hash, uint32_t now) const {
@@ -79,25 +83,52 @@ public:
     uint32_t flush(const std::function<bool(const Entry&)>& gone);
     void for_each(uint32_t now, const std::function<void(const Entry&)>& visit) const;
 
+    class Table;
+    // A larger table, if what was learned since the last call asks for one: the old one then, else null.
+    std::unique_ptr<Table> grow();
+    void retire(std::unique_ptr<Table> old, uint32_t now);
+
     uint32_t generation() const { return generation_.load(std::memory_order_acquire); }
     void set_aging(uint32_t seconds) { aging_.store(seconds, std::memory_order_relaxed); }
-    uint32_t capacity() const { return static_cast<uint32_t>((mask_ + 1) * kWays / 2); }
+    void set_limit(uint32_t limit) { limit_ = limit; }
+
+    // Slots, twice as many as addresses that find room for certain.
+    class Table {
+    public:
+        explicit Table(uint64_t buckets);
+        ~Table();
+        Table(const Table&) = delete;
+        Table& operator=(const Table&) = delete;
+
+        uint64_t buckets() const { return mask_ + 1; }
+        Entry* bucket(uint64_t number) const { return slots_ + (number & mask_) * kWays; }
+        Entry* first(uint64_t hash) const { return bucket(hash); }
+        Entry* second(uint64_t hash) const { return bucket(hash >> 32); }
+
+    private:
+        Entry* slots_;
+        uint64_t mask_;
+    };
 
 private:
     static constexpr unsigned kWays = 4;
     static constexpr uint64_t kUsed = uint64_t{1} << 63;
     static constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
     static constexpr uint64_t kExpireBuckets = 1 << 15;
+    static constexpr uint32_t kStart = 4096;  // addresses that a new table has room for
 
     static Entry load(const Entry* slot) {
-        return std::bit_cast<Entry>(_mm_load_si128(reinterpret_cast<const __m128i*>(slot)));
+        const __m128i raw = _mm_load_si128(reinterpret_cast<const __m128i*>(slot));
+        const auto low = static_cast<uint64_t>(_mm_cvtsi128_si64(raw));
+        const auto high = static_cast<uint64_t>(_mm_extract_epi64(raw, 1));
+        return {low, static_cast<uint32_t>(high), static_cast<PortNo>(high >> 32), static_cast<uint16_t>(high >> 48)};
     }
-    Entry* first(uint64_t hash) const { return slots_ + (hash & mask_) * kWays; }
-    Entry* second(uint64_t hash) const { return slots_ + (hash >> 32 & mask_) * kWays; }
+    const Table& table() const { return *table_.load(std::memory_order_acquire); }
     // Where the key is; it may be gone by the time that the entry is loaded.
     Entry* slot_of(uint64_t key, uint64_t hash) const {
-        Entry* slot = find_in(first(hash), key);
-        return slot ? slot : find_in(second(hash), key);
+        const Table& in = table();
+        Entry* slot = find_in(in.first(hash), key);
+        return slot ? slot : find_in(in.second(hash), key);
     }
     static Entry* find_in(Entry* bucket, uint64_t key) {
         for (unsigned way = 0; way < kWays; way++)
@@ -109,14 +140,19 @@ private:
     bool alive(const Entry& entry, uint32_t now) const {
         return now - entry.seen <= aging_.load(std::memory_order_relaxed) || now < entry.seen;
     }
+    static uint64_t buckets_for(uint64_t addresses);
+    void copy(const Table& from, const Table& to) const;
+    static int64_t count(const Table& table);
     uint32_t remove_if(uint64_t from, uint64_t buckets, const std::function<bool(const Entry&)>& gone);
 
-    Entry* slots_ = nullptr;
-    uint64_t mask_ = 0;  // buckets - 1
+    std::atomic<Table*> table_;
     uint64_t seed_;
     uint64_t cursor_ = 0;  // next bucket that expire() looks at
+    uint32_t limit_;
     std::atomic<uint32_t> aging_;
     alignas(64) std::atomic<uint32_t> generation_{1};
+    alignas(64) std::atomic<int64_t> used_{0};  // entries; counted by whoever adds and removes
+    std::atomic<uint64_t> evicted_{0};          // since the last grow()
 };
 
 }  // namespace turnout

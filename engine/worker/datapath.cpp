@@ -120,9 +120,8 @@ std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, co
         std::shared_ptr<Fdb> kept;
         for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs)
             if (fdb.get() == plan_->bridges[spec.number].fdb) kept = fdb;
-        if (!kept || kept->capacity() < spec.mac_table_size ||
-            kept->capacity() / 2 >= std::max(spec.mac_table_size, 16u))
-            kept = std::make_shared<Fdb>(spec.mac_table_size, spec.mac_aging);
+        if (!kept) kept = std::make_shared<Fdb>(spec.mac_table_size, spec.mac_aging);
+        kept->set_limit(spec.mac_table_size);
         kept->set_aging(spec.mac_aging);
         plan->bridges[spec.number].fdb = kept.get();
         plan->fdbs.push_back(std::move(kept));
@@ -179,13 +178,18 @@ void Datapath::swap_in(std::unique_ptr<Plan> plan) {
     }
     shared_.plan.store(plan.get(), std::memory_order_release);
     for (const auto& worker : workers_) worker->wake();
-    const uint64_t token = rte_rcu_qsbr_start(shared_.qsbr);
-    while (!rte_rcu_qsbr_check(shared_.qsbr, token, false)) std::this_thread::yield();
+    wait_for_workers();
     // Only now can nothing more be learned on ports that are gone.
     if (std::ranges::count(gone, true) > 0)
         for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs)
             fdb->flush([&](const Fdb::Entry& entry) { return gone[entry.port % kMaxPorts]; });
     plan_ = std::move(plan);
+}
+
+// Returns when no worker uses anything that was replaced before the call.
+void Datapath::wait_for_workers() const {
+    const uint64_t token = rte_rcu_qsbr_start(shared_.qsbr);
+    while (!rte_rcu_qsbr_check(shared_.qsbr, token, false)) std::this_thread::yield();
 }
 
 Datapath::Sums Datapath::sum(PortNo port) const {
@@ -272,7 +276,14 @@ unsigned Datapath::fdb_flush(unsigned bridge) {
 }
 
 void Datapath::age() {
-    for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs) fdb->expire(shared_.second());
+    const uint32_t now = shared_.second();
+    for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs) {
+        fdb->expire(now);
+        if (auto old = fdb->grow()) {
+            wait_for_workers();
+            fdb->retire(std::move(old), now);
+        }
+    }
 }
 
 Datapath::Pool Datapath::mbufs() const { return {pool_->size, rte_mempool_in_use_count(pool_)}; }

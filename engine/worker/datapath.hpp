@@ -115,6 +115,7 @@ private:
                                 const std::vector<QueueSpec>&);
     void add_port(Plan& plan, const PortSpec& spec);
     void swap_in(std::unique_ptr<Plan> plan);
+    void wait_for_workers() const;
     Sums sum(PortNo port) const;
     const Fdb& fdb_of(unsigned bridge) const;
 

@@ -146,7 +146,8 @@ unsigned Worker::parse_rows(const Plan& plan, PortNo in_port, std::span<rte_mbuf
             const Be16 tci = eth.vlan[0].tci;
             const auto vid = static_cast<uint16_t>(tci.host() & kVidMask);
             rows_.outer[rows] = {tci != Be16{}, vid};
-            const L2Lookup lookup = rows_.lookups[rows] = prepare(fdb, in.vlans, head, vid);
+            L2Lookup& lookup = rows_.lookups[rows];
+            prepare(fdb, in.vlans, head, vid, lookup);
             if (cached)
                 cache_.prefetch(FlowCache::hash(lookup.dst_hash, lookup.src_hash, in_port));
             else

@@ -71,16 +71,31 @@ TEST_CASE("flush takes what it is asked to take") {
     CHECK(find(fdb, 3) == kNoPort);
 }
 
-TEST_CASE("the capacity asked for is there: random addresses up to it are all found") {
+TEST_CASE("the table grows to the room asked for: random addresses are all found, then") {
     constexpr unsigned kAddresses = 100'000;
     Fdb fdb(kAddresses, 300);
     std::mt19937_64 random(1);
     std::unordered_map<uint64_t, PortNo> oracle;
     while (oracle.size() < kAddresses) oracle[random() & 0xffff'ffff'ffff] = static_cast<PortNo>(random() % 100);
-    for (const auto& [mac, port] : oracle) CHECK(learn(fdb, mac, port) == Fdb::Learned::New);
+    for (int round = 0; round < 3; round++) {
+        for (const auto& [mac, port] : oracle) learn(fdb, mac, port);
+        if (auto old = fdb.grow()) fdb.retire(std::move(old), 0);
+    }
+    for (const auto& [mac, port] : oracle) learn(fdb, mac, port);
     unsigned found = 0;
     for (const auto& [mac, port] : oracle) found += find(fdb, mac) == port;
     CHECK(found >= kAddresses - kAddresses / 1000);  // both buckets of one in some ten thousand are full
+    CHECK_FALSE(fdb.grow());
+}
+
+TEST_CASE("what is learned while the table grows is not lost") {
+    Fdb fdb(1 << 20, 300);
+    for (uint64_t mac = 0; mac < 4200; mac++) learn(fdb, mac, 1);
+    auto old = fdb.grow();
+    REQUIRE(old);
+    for (uint64_t mac = 0; mac < 2000; mac++) learn(fdb, mac, 2);
+    fdb.retire(std::move(old), 0);
+    for (uint64_t mac = 0; mac < 4200; mac++) CHECK(find(fdb, mac) == (mac < 2000 ? 2 : 1));
 }
 
 TEST_CASE("a flood of addresses pushes out those longest unheard of, not those in use") {
@@ -110,7 +125,7 @@ TEST_CASE("workers learn, control flushes and expires: an entry is never torn") 
     };
     std::thread first(work, 1), second(work, 2);
     for (int i = 0; i < 2000; i++) {
-        fdb.expire(static_cast<uint32_t>(i));
+        fdb.expire(0);
         fdb.flush([](const Fdb::Entry& entry) { return entry.port % 3 == 0; });
     }
     stop = true;

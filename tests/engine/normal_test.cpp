@@ -28,7 +28,8 @@ struct Bridge {
         std::array<uint8_t, 16> frame{};
         std::memcpy(frame.data(), &packet.dst, 6);
         std::memcpy(frame.data() + 6, &packet.src, 6);
-        const L2Lookup lookup = prepare(fdb, vlans, frame.data(), packet.vid);
+        L2Lookup lookup;
+        prepare(fdb, vlans, frame.data(), packet.vid, lookup);
         Verdict verdict;
         normal(fdb, in, now, {&lookup, 1}, {&verdict, 1});
         return verdict;
