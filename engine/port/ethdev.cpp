@@ -13,6 +13,7 @@
 #include "engine/base/error.hpp"
 #include "engine/port/eal.hpp"
 #include "engine/port/netns.hpp"
+#include "engine/port/reconnect.hpp"
 
 namespace turnout {
 namespace {
@@ -41,7 +42,8 @@ std::string reason(int error) {
 
 EthDevice::EthDevice(const EthConfig& config, rte_mempool* pool, std::function<void()> changed)
     : Device(config.devargs.substr(0, config.devargs.find(',')), config.rxqs, config.txqs, config.mtu),
-      changed_(std::move(changed)) {
+      changed_(std::move(changed)),
+      connects_(config.devargs.find(",client=1") != std::string::npos) {
     in_netns(config.netns, [&] {
         probe(config.devargs);
         try {
@@ -53,7 +55,10 @@ EthDevice::EthDevice(const EthConfig& config, rte_mempool* pool, std::function<v
     });
 }
 
-EthDevice::~EthDevice() { close(); }
+EthDevice::~EthDevice() {
+    close();
+    if (awaits_guest_) Reconnect::await(-1);
+}
 
 uint16_t EthDevice::rx(uint16_t queue, std::span<rte_mbuf*> room) {
     return rte_eth_rx_burst(id_, queue, room.data(), static_cast<uint16_t>(room.size()));
@@ -172,6 +177,8 @@ void EthDevice::link_changed() {
             offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
         tx_offloads_ = offloads;
     }
+    const bool awaits = is_vhost_ && connects_ && !up;
+    if (awaits != awaits_guest_.exchange(awaits)) Reconnect::await(awaits ? 1 : -1);
     changed_();
 }
 

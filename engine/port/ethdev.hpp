@@ -45,6 +45,8 @@ private:
     uint16_t id_ = kNoDevice;
     std::string driver_;
     bool is_vhost_ = false, rx_interrupts_ = false, started_ = false;
+    const bool connects_;  // vhost-user: the guest owns the socket
+    std::atomic<bool> awaits_guest_{false};
     bool tells_link_ = false;  // the driver reports when the far end comes and goes
     // Held while a worker that is about to sleep, or woke, writes to a guest's ring. DPDK unmaps a guest's memory after
     // it has reported the link down, and guards rx and tx against that, but not these calls.

@@ -12,6 +12,7 @@
 
 #include "engine/base/drop.hpp"
 #include "engine/port/ethdev.hpp"
+#include "engine/port/reconnect.hpp"
 #include "engine/port/tap.hpp"
 #include "engine/worker/worker.hpp"
 
@@ -119,6 +120,7 @@ private:
     Sums sum(PortNo port) const;
     const Fdb& fdb_of(unsigned bridge) const;
 
+    Reconnect reconnect_;
     Shared shared_;
     rte_mempool* pool_ = nullptr;
     std::unique_ptr<Plan> plan_;
