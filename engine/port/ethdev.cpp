@@ -65,7 +65,9 @@ uint16_t EthDevice::rx(uint16_t queue, std::span<rte_mbuf*> room) {
 }
 
 uint16_t EthDevice::tx(uint16_t queue, std::span<rte_mbuf*> packets) {
-    return rte_eth_tx_burst(id_, queue, packets.data(), static_cast<uint16_t>(packets.size()));
+    // A NIC that is to do checksums may want headers made ready; where there is nothing to do this is one comparison.
+    const uint16_t ready = rte_eth_tx_prepare(id_, queue, packets.data(), static_cast<uint16_t>(packets.size()));
+    return rte_eth_tx_burst(id_, queue, packets.data(), ready);
 }
 
 void EthDevice::probe(const std::string& devargs) {

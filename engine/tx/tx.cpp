@@ -9,9 +9,17 @@
 namespace turnout {
 namespace {
 
-constexpr unsigned kSegmentsMost = 128;  // of a 64 KiB super-packet at an MSS of 536 bytes
+constexpr unsigned kSegmentsMost = 256;  // of a 64 KiB super-packet at an MSS of 256 bytes
 constexpr uint8_t kPatchHopsMost = 8;
 constexpr uint64_t kRequests = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_L4_MASK;
+
+// The longest frame that the packet becomes: a super-packet's length is not a frame's.
+uint32_t frame_length(const rte_mbuf* packet) {
+    if (!(packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG)) [[likely]]
+        return packet->pkt_len;
+    const auto headers = static_cast<uint32_t>(packet->l2_len + packet->l3_len + packet->l4_len);
+    return std::min<uint32_t>(packet->pkt_len, headers + packet->tso_segsz);
+}
 
 uint64_t bytes_of(std::span<rte_mbuf*> packets) {
     uint64_t bytes = 0;
@@ -93,16 +101,15 @@ void Tx::send(const PortView& view, PortNo port) {
     unsigned plain = 0;
     uint64_t bytes = 0;
     for (rte_mbuf* packet : packets) {
+        if (frame_length(packet) > view.longest) [[unlikely]] {
+            drop(port, Drop::TooLong, packet);
+            continue;
+        }
         if (packet->ol_flags & kRequests) [[unlikely]] {
             if (needs_software(packet, offloads)) {
                 send_in_software(view, port, packet);
                 continue;
             }
-        }
-        const bool super = packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG;  // its length is not a frame's
-        if (packet->pkt_len > view.longest && !super) [[unlikely]] {
-            drop(port, Drop::TooLong, packet);
-            continue;
         }
         bytes += packet->pkt_len;
         packets[plain++] = packet;
@@ -116,9 +123,6 @@ void Tx::send_in_software(const PortView& view, PortNo port, rte_mbuf* packet) {
     if (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) {
         n = segment(packet, pieces);
         if (n == 0) counters_[port].drop(Drop::NoSegments);
-    } else if (packet->pkt_len > view.longest) {
-        drop(port, Drop::TooLong, packet);
-        n = 0;
     } else {
         finish_checksums(packet);
     }
