@@ -125,7 +125,7 @@ def _vhost(client: int) -> Callable[[Port, Place], dict[str, str]]:
             "queues": str(port.n_rxq),
             "client": str(client),
             "tso": "1",
-            # what a guest leaves to be done is marked as tx wants it, so that it passes through to the next guest
+            # what a guest leaves to be done is marked as tx wants it: it passes through to the next
             "legacy-ol-flags": "1",
         }
 
