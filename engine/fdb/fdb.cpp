@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <bit>
 #include <new>
 #include <random>
 
@@ -22,7 +21,7 @@ bool replace(Entry* slot, const Entry& expected, const Entry& desired) {
 
 }  // namespace
 
-Fdb::Table::Table(uint64_t buckets) : mask_(buckets - 1) {
+Fdb::Table::Table(uint64_t buckets) : buckets_(buckets) {
     // Untouched pages of an anonymous mapping cost nothing.
     const size_t bytes = buckets * kWays * sizeof(Entry);
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -41,15 +40,13 @@ Fdb::Fdb(uint32_t limit, uint32_t aging) : limit_(limit), aging_(aging) {
 
 Fdb::~Fdb() { delete table_.load(); }
 
-uint64_t Fdb::buckets_for(uint64_t addresses) {
-    return std::bit_ceil(std::max<uint64_t>(addresses, kWays) * 2 / kWays);
-}
+uint64_t Fdb::buckets_for(uint64_t addresses) { return std::max<uint64_t>(addresses, kWays) * 2 / kWays; }
 
 std::unique_ptr<Fdb::Table> Fdb::grow() {
     Table* old = table_.load();
     const uint64_t evicted = evicted_.exchange(0);
     const auto used = static_cast<uint64_t>(std::max<int64_t>(used_, 0));
-    const uint64_t wanted = buckets_for(std::min<uint64_t>(limit_, used + std::max(evicted, used / 2)));
+    const uint64_t wanted = buckets_for(std::min<uint64_t>(limit_, used + std::max(evicted, used / 4)));
     if ((evicted == 0 && used * 2 < old->buckets() * kWays) || wanted <= old->buckets()) return nullptr;
     auto larger = std::make_unique<Table>(wanted);
     copy(*old, *larger);
@@ -120,7 +117,7 @@ uint32_t Fdb::remove_if(uint64_t from, uint64_t buckets, const std::function<boo
     uint32_t removed = 0;
     for (uint64_t number = from; number < from + buckets; number++)
         for (unsigned way = 0; way < kWays; way++) {
-            Entry* slot = in.bucket(number) + way;
+            Entry* slot = in.bucket(number % in.buckets()) + way;
             const Entry entry = load(slot);
             if (entry.key != 0 && gone(entry) && replace(slot, entry, Entry{})) removed++;
         }

@@ -100,14 +100,14 @@ public:
         Table(const Table&) = delete;
         Table& operator=(const Table&) = delete;
 
-        uint64_t buckets() const { return mask_ + 1; }
-        Entry* bucket(uint64_t number) const { return slots_ + (number & mask_) * kWays; }
-        Entry* first(uint64_t hash) const { return bucket(hash); }
-        Entry* second(uint64_t hash) const { return bucket(hash >> 32); }
+        uint64_t buckets() const { return buckets_; }
+        Entry* bucket(uint64_t number) const { return slots_ + number * kWays; }
+        Entry* first(uint64_t hash) const { return bucket((hash >> 32) * buckets_ >> 32); }
+        Entry* second(uint64_t hash) const { return bucket((hash & 0xffff'ffff) * buckets_ >> 32); }
 
     private:
         Entry* slots_;
-        uint64_t mask_;
+        uint64_t buckets_;  // any number: a table no larger than it must be
     };
 
 private:
