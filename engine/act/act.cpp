@@ -2,6 +2,7 @@
 #include "engine/act/act.hpp"
 
 #include "engine/base/packet.hpp"
+#include "engine/port/device.hpp"
 
 namespace turnout {
 namespace {
@@ -57,6 +58,10 @@ public:
         PortNo last = kNoPort;
         for (const PortNo port : plan_.bridges[bridge_].ports) {
             if (port == in_port_ || !plan_.ports[port].vlans.carries(vlan)) continue;
+            if (const Device* device = plan_.ports[port].device; device && !device->up()) {
+                tx_.counters(port).drop(Drop::PortDown);
+                continue;
+            }
             if (last != kNoPort) {
                 if (rte_mbuf* copy = rte_pktmbuf_copy(packet, packet->pool, 0, UINT32_MAX))
                     output(last, copy, outer, vlan);

@@ -17,6 +17,7 @@ enum class Drop : uint8_t {
     NoMbuf,             // the mbuf pool was empty when a copy was needed
     TooLong,            // longer than the output port's MTU
     NoSegments,         // a TCP super-packet could not be cut for a port that needs it cut
+    Refused,            // the output port's driver can't send such a packet
     PortDown,           // nobody is attached to the output port
     TxFull,             // the output port's queue is full: its peer reads too slowly
     PatchLoop,          // went through more patch ports than any sane topology has
@@ -27,8 +28,8 @@ enum class Drop : uint8_t {
 constexpr unsigned kDropReasons = static_cast<unsigned>(Drop::Count);
 
 constexpr std::array<std::string_view, kDropReasons> kDropNames{
-    "runt",     "vlan-not-allowed", "reserved-multicast", "same-port", "no-other-port", "no-mbuf",
-    "too-long", "no-segments",      "port-down",          "tx-full",   "patch-loop",    "patch-no-peer",
+    "runt",        "vlan-not-allowed", "reserved-multicast", "same-port", "no-other-port", "no-mbuf",       "too-long",
+    "no-segments", "refused",          "port-down",          "tx-full",   "patch-loop",    "patch-no-peer",
 };
 
 }  // namespace turnout

@@ -61,7 +61,11 @@ void Fdb::retire(std::unique_ptr<Table> old, uint32_t now) {
         const Entry entry = load(old->bucket(0) + i);
         if (entry.key == 0 || !alive(entry, now)) continue;
         const uint64_t h = hash(entry.key);
-        if (!slot_of(entry.key, h)) insert(entry.key, h, entry.port, entry.seen);
+        Entry* slot = slot_of(entry.key, h);
+        if (!slot)
+            insert(entry.key, h, entry.port, entry.seen);
+        else if (const Entry now_there = load(slot); now_there.port != entry.port && now_there.seen < entry.seen)
+            move(slot, now_there, entry.key, entry.port, entry.seen);
     }
 }
 

@@ -8,7 +8,7 @@
 namespace turnout {
 
 Device::Device(const std::string& name, uint16_t rxqs, uint16_t txqs, uint16_t mtu)
-    : name_(name), rxqs_(rxqs), txqs_(txqs), mtu_(mtu) {
+    : name_(name), rxqs_(rxqs), mtu_(mtu), txqs_(txqs) {
     if (std::max(rxqs_, txqs_) > kMaxQueues || rxqs_ == 0 || txqs_ == 0)
         throw Error(name_ + ": queues must be 1 to " + std::to_string(kMaxQueues));
     for (auto& lock : tx_locks_) rte_spinlock_init(&lock);

@@ -46,9 +46,13 @@ public:
 
     // For workers; an rx queue has one worker at a time.
     virtual uint16_t rx(uint16_t queue, std::span<rte_mbuf*> room) = 0;
-    // Takes the first packets, returns how many; refusal() says why it took no more.
-    virtual uint16_t tx(uint16_t queue, std::span<rte_mbuf*> packets) = 0;
-    virtual Drop refusal() const { return Drop::TxFull; }
+    // Takes the first packets. If it took fewer than all: Drop::Refused for the next one alone, any other reason for
+    // the rest.
+    struct Sent {
+        uint16_t n;
+        Drop refused;
+    };
+    virtual Sent tx(uint16_t queue, std::span<rte_mbuf*> packets) = 0;
     bool up() const { return up_.load(std::memory_order_relaxed); }
     uint64_t tx_offloads() const { return tx_offloads_.load(std::memory_order_relaxed); }  // RTE_ETH_TX_OFFLOAD_*
     uint16_t txq(unsigned worker) const {
@@ -79,7 +83,8 @@ protected:
     void use_txqs(std::span<const bool> enabled);
 
     const std::string name_;
-    const uint16_t rxqs_, txqs_, mtu_;
+    const uint16_t rxqs_, mtu_;
+    uint16_t txqs_;
     bool txqs_come_and_go_ = false;  // the far end enables and disables tx queues at will
     std::atomic<bool> up_{false};
     std::atomic<uint64_t> tx_offloads_{0};

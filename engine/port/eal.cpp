@@ -5,7 +5,6 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
-#include <csignal>
 #include <cstdio>
 #include <deque>
 #include <mutex>
@@ -56,9 +55,6 @@ void start_eal(const std::vector<std::string>& args) {
         throw Error("DPDK did not start: " + std::string(rte_strerror(rte_errno)) +
                     (detail.empty() ? "" : " (" + detail + ")"));
     }
-    // The TAP driver is told of packets by a real-time signal; the kernel falls back to SIGIO, deadly by default, when
-    // too many of those wait.
-    std::signal(SIGIO, SIG_IGN);
     started = true;
 }
 

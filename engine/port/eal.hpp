@@ -13,7 +13,7 @@ bool eal_started();
 
 // DPDK's log lines since the last call, oldest first, at most the last 256.
 std::vector<std::string> take_dpdk_log();
-// The last line DPDK logged by the calling thread since `forget_dpdk_errors`, or "".
+// The last line DPDK logged by the calling thread since `forget_dpdk_lines`, or "".
 std::string last_dpdk_line();
 void forget_dpdk_lines();
 

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/port/ethdev.hpp"
 
-#include <rte_bus_vdev.h>
+#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_eth_vhost.h>
 #include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 #include "engine/base/error.hpp"
 #include "engine/port/eal.hpp"
@@ -28,9 +32,19 @@ constexpr uint64_t kGuestChecksum = bit(1), kGuestTso4 = bit(7), kGuestTso6 = bi
 
 int on_event(uint16_t, rte_eth_event_type type, void* self, void*) {
     auto* device = static_cast<EthDevice*>(self);
-    if (type == RTE_ETH_EVENT_QUEUE_STATE) device->queues_changed();
-    device->link_changed();
+    if (type == RTE_ETH_EVENT_QUEUE_STATE)
+        device->queues_changed();
+    else
+        device->link_changed();
     return 0;
+}
+
+// Takes the signal off a descriptor. Never waits, whatever kind of descriptor the far end has given us.
+void drain(int fd) {
+    uint64_t count;
+    const iovec into{&count, sizeof count};
+    if (fd >= 0) [[maybe_unused]]
+        const ssize_t ignored = preadv2(fd, &into, 1, -1, RWF_NOWAIT);
 }
 
 std::string reason(int error) {
@@ -55,19 +69,17 @@ EthDevice::EthDevice(const EthConfig& config, rte_mempool* pool, std::function<v
     });
 }
 
-EthDevice::~EthDevice() {
-    close();
-    if (awaits_guest_) Reconnect::await(-1);
-}
+EthDevice::~EthDevice() { close(); }
 
 uint16_t EthDevice::rx(uint16_t queue, std::span<rte_mbuf*> room) {
     return rte_eth_rx_burst(id_, queue, room.data(), static_cast<uint16_t>(room.size()));
 }
 
-uint16_t EthDevice::tx(uint16_t queue, std::span<rte_mbuf*> packets) {
+Device::Sent EthDevice::tx(uint16_t queue, std::span<rte_mbuf*> packets) {
     // A NIC that is to do checksums may want headers made ready; where there is nothing to do this is one comparison.
     const uint16_t ready = rte_eth_tx_prepare(id_, queue, packets.data(), static_cast<uint16_t>(packets.size()));
-    return rte_eth_tx_burst(id_, queue, packets.data(), ready);
+    if (ready == 0) return {0, Drop::Refused};
+    return {rte_eth_tx_burst(id_, queue, packets.data(), ready), Drop::TxFull};
 }
 
 void EthDevice::probe(const std::string& devargs) {
@@ -95,10 +107,10 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
     is_vhost_ = driver_ == "net_vhost";
     tells_link_ = info.dev_flags && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC);
     txqs_come_and_go_ = is_vhost_;
-    if (rxqs_ > info.max_rx_queues || txqs_ > info.max_tx_queues)
-        throw Error(name_ + ": " + std::to_string(rxqs_) + " rx and " + std::to_string(txqs_) +
-                    " tx queues asked for, the driver has " + std::to_string(info.max_rx_queues) + " and " +
-                    std::to_string(info.max_tx_queues));
+    txqs_ = std::min(txqs_, info.max_tx_queues);  // workers can share one
+    if (rxqs_ > info.max_rx_queues || txqs_ == 0)
+        throw Error(name_ + ": " + std::to_string(rxqs_) + " rx queues asked for, the driver has " +
+                    std::to_string(info.max_rx_queues));
 
     rte_eth_conf conf{};
     const uint32_t declared = info.max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
@@ -146,6 +158,7 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
     rte_eth_dev_callback_register(id_, RTE_ETH_EVENT_QUEUE_STATE, on_event, this);
     if ((error = rte_eth_dev_start(id_)) != 0) throw Error(name_ + ": DPDK can't start it: " + reason(error));
     started_ = true;
+    rx_interrupts_ = rx_interrupts_ && rte_eth_dev_rx_intr_ctl_q_get_fd(id_, 0) >= 0;
     rte_eth_promiscuous_enable(id_);
     link_changed();
 }
@@ -153,19 +166,20 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
 void EthDevice::close() {
     rte_eth_dev_info info;
     const bool known = rte_eth_dev_info_get(id_, &info) == 0;
-    rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_INTR_LSC, on_event, this);
-    rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_QUEUE_STATE, on_event, this);
+    for (const rte_eth_event_type type : {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_QUEUE_STATE})
+        while (rte_eth_dev_callback_unregister(id_, type, on_event, this) == -EAGAIN) std::this_thread::yield();
     if (started_) rte_eth_dev_stop(id_);
     rte_eth_dev_close(id_);
     if (known && info.device) rte_dev_remove(info.device);
+    if (awaits_guest_) Reconnect::await(-1);
 }
 
 void EthDevice::link_changed() {
+    std::scoped_lock one_at_a_time(link_lock_);
     rte_eth_link link{};
     const bool up = !tells_link_ || (rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP);
-    rte_spinlock_lock(&ring_lock_);
     const bool was_up = up_.exchange(up);
-    rte_spinlock_unlock(&ring_lock_);
+    if (was_up && !up) wait_for_notify();
     if (is_vhost_) {
         if (was_up && !up) {  // the guest left; the next one enables its queues anew
             enabled_.fill(false);
@@ -180,7 +194,7 @@ void EthDevice::link_changed() {
         tx_offloads_ = offloads;
     }
     const bool awaits = is_vhost_ && connects_ && !up;
-    if (awaits != awaits_guest_.exchange(awaits)) Reconnect::await(awaits ? 1 : -1);
+    if (awaits != std::exchange(awaits_guest_, awaits)) Reconnect::await(awaits ? 1 : -1);
     changed_();
 }
 
@@ -189,6 +203,7 @@ void EthDevice::queues_changed() {
     while (rte_eth_vhost_get_queue_event(id_, &event) == 0)
         if (!event.rx && event.queue_id < kMaxQueues) enabled_[event.queue_id] = event.enable;
     use_txqs(enabled_);
+    changed_();
 }
 
 int EthDevice::arm(uint16_t queue) {
@@ -200,10 +215,10 @@ int EthDevice::arm(uint16_t queue) {
 }
 
 void EthDevice::disarm(uint16_t queue) {
-    if (is_vhost_)
-        notify(queue, false);
-    else if (rx_interrupts_)
-        rte_eth_dev_rx_intr_disable(id_, queue);
+    if (is_vhost_) notify(queue, false);
+    if (!rx_interrupts_) return;
+    rte_eth_dev_rx_intr_disable(id_, queue);
+    drain(rte_eth_dev_rx_intr_ctl_q_get_fd(id_, queue));
 }
 
 // Tells the guest whether to kick when it has put packets into its ring; returns the descriptor of the kicks, or
@@ -211,17 +226,26 @@ void EthDevice::disarm(uint16_t queue) {
 int EthDevice::notify(uint16_t queue, bool on) {
     const auto ring = static_cast<uint16_t>(queue * 2 + 1);  // a device's rx is the guest's tx
     int fd = kNoPeer;
-    rte_spinlock_lock(&ring_lock_);
-    if (up()) {
+    at_ring_++;
+    if (up_) {  // both in one total order with link_changed(): either it sees us, or we see it
         const int vid = rte_eth_vhost_get_vid_from_port_id(id_);
         rte_vhost_vring vring{};
         if (vid >= 0 && rte_vhost_get_vhost_vring(vid, ring, &vring) == 0 && vring.desc) {
             rte_vhost_enable_guest_notification(vid, ring, on);
-            if (vring.kickfd >= 0) fd = vring.kickfd;
+            fd = vring.kickfd >= 0 ? vring.kickfd : kNoPeer;
+            if (!on) drain(vring.kickfd);
         }
     }
-    rte_spinlock_unlock(&ring_lock_);
+    at_ring_--;
     return fd;
+}
+
+// When a guest dies, DPDK reports its link down and then unmaps its memory. rx and tx are guarded against that,
+// notify() is not: it must be over by then. When a guest leaves in order, the report comes with its rings locked, and
+// notify() may wait for just that lock, safe behind it: so this wait has an end.
+void EthDevice::wait_for_notify() const {
+    const uint64_t end = rte_get_timer_cycles() + rte_get_timer_hz() / 50;
+    while (at_ring_ > 0 && rte_get_timer_cycles() < end) rte_pause();
 }
 
 DeviceInfo EthDevice::info() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 
 #include "engine/port/device.hpp"
 
@@ -27,7 +28,7 @@ public:
 
     DeviceInfo info() const override;
     uint16_t rx(uint16_t queue, std::span<rte_mbuf*> room) override;
-    uint16_t tx(uint16_t queue, std::span<rte_mbuf*> packets) override;
+    Sent tx(uint16_t queue, std::span<rte_mbuf*> packets) override;
     int arm(uint16_t queue) override;
     void disarm(uint16_t queue) override;
 
@@ -39,18 +40,18 @@ private:
     void probe(const std::string& devargs);
     void configure(const EthConfig& config, rte_mempool* pool);
     int notify(uint16_t queue, bool on);
+    void wait_for_notify() const;
     void close();
 
     std::function<void()> changed_;
     uint16_t id_ = kNoDevice;
     std::string driver_;
     bool is_vhost_ = false, rx_interrupts_ = false, started_ = false;
-    const bool connects_;  // vhost-user: the guest owns the socket
-    std::atomic<bool> awaits_guest_{false};
-    bool tells_link_ = false;  // the driver reports when the far end comes and goes
-    // Held while a worker that is about to sleep, or woke, writes to a guest's ring. DPDK unmaps a guest's memory after
-    // it has reported the link down, and guards rx and tx against that, but not these calls.
-    rte_spinlock_t ring_lock_ = RTE_SPINLOCK_INITIALIZER;
+    const bool connects_;   // vhost-user: the guest owns the socket
+    std::mutex link_lock_;  // link_changed() comes from several threads; never from a worker
+    bool awaits_guest_ = false;
+    bool tells_link_ = false;                 // the driver reports when the far end comes and goes
+    std::atomic<int> at_ring_{0};             // workers that write to the guest's rings just now, in notify()
     std::array<bool, kMaxQueues> enabled_{};  // vhost tx queues; written by DPDK's vhost thread alone
 };
 

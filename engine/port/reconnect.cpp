@@ -26,7 +26,8 @@ int wake_signal() { return SIGRTMAX - 3; }
 
 // DPDK's thread, once there is one; 0 until then.
 pid_t find_thread() {
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::error_code unreadable;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", unreadable)) {
         std::string name;
         std::getline(std::ifstream(task.path() / "comm"), name);
         if (name == kThread) return std::stoi(task.path().filename());

@@ -49,6 +49,14 @@ struct Request {
     int fd;
 };
 
+std::string mac_text(const ifreq& ifr) {
+    char text[RTE_ETHER_ADDR_FMT_SIZE];
+    const auto* octets = reinterpret_cast<const uint8_t*>(ifr.ifr_hwaddr.sa_data);
+    std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", octets[0], octets[1], octets[2], octets[3],
+                  octets[4], octets[5]);
+    return text;
+}
+
 }  // namespace
 
 TapDevice::TapDevice(const TapConfig& config, rte_mempool* pool)
@@ -57,8 +65,9 @@ TapDevice::TapDevice(const TapConfig& config, rte_mempool* pool)
         throw Error("tap '" + config.iface + "': an interface's name has 1 to 15 characters");
     in_netns(config.netns, [&] {
         try {
+            const bool existed = if_nametoindex(config.iface.c_str()) != 0;
             for (Room& room : rooms_) open_queue(config, room);
-            set_up(config);
+            set_up(config, existed);
         } catch (...) {
             close();
             throw;
@@ -90,8 +99,10 @@ void TapDevice::open_queue(const TapConfig& config, Room& room) {
     if (ioctl(room.fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) != 0) fail(name_, "no offloads");
 }
 
-void TapDevice::set_up(const TapConfig& config) {
+void TapDevice::set_up(const TapConfig& config, bool existed) {
     Request request(config.iface);
+    request(SIOCGIFHWADDR);
+    ours_ = !existed || (!config.mac.empty() && config.mac == mac_text(request.ifr));
     if (!config.mac.empty()) {
         rte_ether_addr mac;
         if (rte_ether_unformat_addr(config.mac.c_str(), &mac) != 0)
@@ -106,17 +117,13 @@ void TapDevice::set_up(const TapConfig& config) {
     request.ifr.ifr_flags |= IFF_UP;
     if (!request(SIOCSIFFLAGS)) fail(name_, "bringing it up");
     if (!request(SIOCGIFHWADDR)) fail(name_, "MAC address");
-    char text[RTE_ETHER_ADDR_FMT_SIZE];
-    const auto* octets = reinterpret_cast<const uint8_t*>(request.ifr.ifr_hwaddr.sa_data);
-    std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", octets[0], octets[1], octets[2], octets[3],
-                  octets[4], octets[5]);
-    mac_ = text;
+    mac_ = mac_text(request.ifr);
     // A crash of ours leaves it with its addresses, routes and namespace for the next start; a clean end takes it away.
-    ioctl(rooms_[0].fd, TUNSETPERSIST, 1);
+    if (ours_) ioctl(rooms_[0].fd, TUNSETPERSIST, 1);
 }
 
 void TapDevice::close() {
-    if (rooms_[0].fd >= 0) ioctl(rooms_[0].fd, TUNSETPERSIST, 0);
+    if (ours_) ioctl(rooms_[0].fd, TUNSETPERSIST, 0);
     for (Room& room : rooms_) {
         if (room.fd >= 0) ::close(room.fd);
         room.fd = -1;
@@ -179,7 +186,7 @@ uint16_t TapDevice::rx(uint16_t queue, std::span<rte_mbuf*> room) {
     return n;
 }
 
-uint16_t TapDevice::tx(uint16_t queue, std::span<rte_mbuf*> packets) {
+Device::Sent TapDevice::tx(uint16_t queue, std::span<rte_mbuf*> packets) {
     uint16_t sent = 0;
     for (; sent < packets.size(); sent++) {
         rte_mbuf* packet = packets[sent];
@@ -187,12 +194,14 @@ uint16_t TapDevice::tx(uint16_t queue, std::span<rte_mbuf*> packets) {
         std::array<iovec, kMostSegments + 1> parts;
         size_t n = 0;
         parts[n++] = {&header, sizeof header};
-        for (rte_mbuf* segment = packet; segment && n < parts.size(); segment = segment->next)
+        if (packet->nb_segs > kMostSegments) return {sent, Drop::Refused};
+        for (rte_mbuf* segment = packet; segment; segment = segment->next)
             parts[n++] = {rte_pktmbuf_mtod(segment, void*), segment->data_len};
-        if (writev(rooms_[queue].fd, parts.data(), static_cast<int>(n)) < 0 && errno != EINVAL) break;
+        if (writev(rooms_[queue].fd, parts.data(), static_cast<int>(n)) < 0)
+            return {sent, errno == EINVAL ? Drop::Refused : Drop::PortDown};  // a TAP takes all, or is down
         rte_pktmbuf_free(packet);
     }
-    return sent;
+    return {sent, Drop::PortDown};
 }
 
 int TapDevice::arm(uint16_t queue) { return rooms_[queue].gone ? kNoPeer : rooms_[queue].fd; }

@@ -29,10 +29,7 @@ public:
 
     DeviceInfo info() const override;
     uint16_t rx(uint16_t queue, std::span<rte_mbuf*> room) override;
-    uint16_t tx(uint16_t queue, std::span<rte_mbuf*> packets) override;
-    Drop refusal() const override {
-        return Drop::PortDown;
-    }  // a TAP has no queue to fill: the kernel takes all or is down
+    Sent tx(uint16_t queue, std::span<rte_mbuf*> packets) override;
     int arm(uint16_t queue) override;
     void disarm(uint16_t) override {}
 
@@ -45,7 +42,7 @@ private:
     };
 
     void open_queue(const TapConfig& config, Room& room);
-    void set_up(const TapConfig& config);
+    void set_up(const TapConfig& config, bool existed);
     void close();
     bool refill(Room& room);
     rte_mbuf* read_frame(Room& room);
@@ -53,6 +50,7 @@ private:
     rte_mempool* pool_;
     std::vector<Room> rooms_;
     std::string mac_;
+    bool ours_ = false;  // made by us, now or before a crash: to be taken away at the end
 };
 
 }  // namespace turnout

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/tx/tx.hpp"
 
-#include <rte_mbuf.h>
+#include <rte_ethdev.h>
 
 #include "engine/port/device.hpp"
 #include "engine/tx/offload.hpp"
@@ -10,13 +10,16 @@ namespace turnout {
 namespace {
 
 constexpr unsigned kSegmentsMost = 256;  // of a 64 KiB super-packet at an MSS of 256 bytes
+constexpr uint32_t kSuperMost = 65535 + kEtherHeader + 2 * kVlanTag;
 constexpr uint8_t kPatchHopsMost = 8;
-constexpr uint64_t kRequests = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_L4_MASK;
+constexpr uint64_t kTso4 = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4;
+constexpr uint64_t kRequests = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_L4_MASK;
 
 // The longest frame that the packet becomes: a super-packet's length is not a frame's.
 uint32_t frame_length(const rte_mbuf* packet) {
     if (!(packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG)) [[likely]]
         return packet->pkt_len;
+    if (packet->pkt_len > kSuperMost) return packet->pkt_len;  // nobody's IP packet
     const auto headers = static_cast<uint32_t>(packet->l2_len + packet->l3_len + packet->l4_len);
     return std::min<uint32_t>(packet->pkt_len, headers + packet->tso_segsz);
 }
@@ -105,11 +108,22 @@ void Tx::send(const PortView& view, PortNo port) {
             drop(port, Drop::TooLong, packet);
             continue;
         }
+        if (packet->nb_segs > 1 && !(offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) && rte_pktmbuf_linearize(packet) != 0)
+            [[unlikely]] {
+            drop(port, Drop::TooLong, packet);
+            continue;
+        }
         if (packet->ol_flags & kRequests) [[unlikely]] {
+            if (packet->ol_flags & RTE_MBUF_F_TX_UDP_SEG) {
+                drop(port, Drop::NoSegments, packet);
+                continue;
+            }
             if (needs_software(packet, offloads)) {
                 send_in_software(view, port, packet);
                 continue;
             }
+            // rte_mbuf_core.h: whoever asks for segments of IPv4 asks for their header checksums, too.
+            if ((packet->ol_flags & kTso4) == kTso4) packet->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
         }
         bytes += packet->pkt_len;
         packets[plain++] = packet;
@@ -135,20 +149,22 @@ void Tx::transmit(const PortView& view, PortNo port, std::span<rte_mbuf*> packet
     const uint16_t queue = device.txq(worker_);
     rte_spinlock_t* lock = view.shared_txqs ? device.tx_lock(queue) : nullptr;
     if (lock) rte_spinlock_lock(lock);
-    unsigned sent = 0;
-    while (sent < packets.size()) {
-        const uint16_t now = device.tx(queue, packets.subspan(sent));
-        if (now == 0) break;  // the far end takes nothing more
-        sent += now;
+    PortCounters& counters = counters_[port];
+    uint64_t sent = 0;
+    while (!packets.empty()) {
+        const Device::Sent result = device.tx(queue, packets);
+        sent += result.n;
+        packets = packets.subspan(result.n);
+        if (packets.empty() || (result.n > 0 && result.refused == Drop::TxFull)) continue;
+        const size_t lost = result.refused == Drop::Refused ? 1 : packets.size();
+        counters.drop(result.refused, lost);
+        bytes -= bytes_of(packets.first(lost));
+        rte_pktmbuf_free_bulk(packets.data(), static_cast<unsigned>(lost));
+        packets = packets.subspan(lost);
     }
     if (lock) rte_spinlock_unlock(lock);
-    const std::span<rte_mbuf*> refused = packets.subspan(sent);
-    PortCounters& counters = counters_[port];
     counters.tx_packets.add(sent);
-    counters.tx_bytes.add(bytes - bytes_of(refused));
-    if (refused.empty()) return;
-    counters.drop(device.refusal(), refused.size());
-    rte_pktmbuf_free_bulk(refused.data(), static_cast<unsigned>(refused.size()));
+    counters.tx_bytes.add(bytes);
 }
 
 }  // namespace turnout

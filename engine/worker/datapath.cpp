@@ -2,7 +2,6 @@
 #include "engine/worker/datapath.hpp"
 
 #include <rte_cycles.h>
-#include <rte_errno.h>
 #include <rte_malloc.h>
 #include <rte_mempool.h>
 
@@ -44,14 +43,22 @@ Datapath::Datapath(const std::vector<unsigned>& cores, unsigned mbufs, unsigned 
     plan_ = std::make_unique<Plan>();
     plan_->queues.resize(cores.size());
     shared_.plan = plan_.get();
-    for (unsigned i = 0; i < cores.size(); i++) workers_.push_back(std::make_unique<Worker>(i, cores[i], shared_));
+    try {
+        for (unsigned i = 0; i < cores.size(); i++) workers_.push_back(std::make_unique<Worker>(i, cores[i], shared_));
+    } catch (...) {
+        stop();
+        throw;
+    }
 }
 
-Datapath::~Datapath() {
+Datapath::~Datapath() { stop(); }
+
+void Datapath::stop() {
     shared_.stop = true;
     for (const auto& worker : workers_) worker->join();
     plan_.reset();
     devices_.clear();  // until then DPDK's threads may wake workers
+    workers_.clear();
     rte_free(shared_.qsbr);
     rte_mempool_free(pool_);
 }
@@ -87,7 +94,7 @@ DeviceInfo Datapath::device_info(unsigned id) const { return device(id)->info();
 
 void Datapath::publish(const std::vector<BridgeSpec>& bridges, const std::vector<PortSpec>& ports,
                        const std::vector<QueueSpec>& queues) {
-    std::unique_ptr<Plan> next = build(bridges, ports, queues);
+    std::unique_ptr<Plan> next = build(bridges, ports, queues, *plan_);
 
     // A queue must never have two pollers: one that moves rests for an instant, in a plan that lacks it.
     auto between = std::make_unique<Plan>();
@@ -102,27 +109,29 @@ void Datapath::publish(const std::vector<BridgeSpec>& bridges, const std::vector
             moves = moves || moved;
         }
     if (moves) {
-        std::unique_ptr<Plan> resting = build(bridges, ports, {});
+        std::unique_ptr<Plan> resting = build(bridges, ports, {}, *next);
         resting->queues = std::move(between->queues);
         swap_in(std::move(resting));
         next->epoch = ++epoch_;
     }
     swap_in(std::move(next));
+    for (const BridgeSpec& spec : bridges) {
+        plan_->bridges[spec.number].fdb->set_aging(spec.mac_aging);
+        plan_->bridges[spec.number].fdb->set_limit(spec.mac_table_size);
+    }
 }
 
 std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, const std::vector<PortSpec>& ports,
-                                      const std::vector<QueueSpec>& queues) {
+                                      const std::vector<QueueSpec>& queues, const Plan& before) {
     auto plan = std::make_unique<Plan>();
     plan->epoch = ++epoch_;
     plan->queues.resize(workers_.size());
     for (const BridgeSpec& spec : bridges) {
         if (spec.number >= kMaxBridges) throw Error("bridge number " + std::to_string(spec.number) + ": at most 255");
         std::shared_ptr<Fdb> kept;
-        for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs)
-            if (fdb.get() == plan_->bridges[spec.number].fdb) kept = fdb;
+        for (const std::shared_ptr<Fdb>& fdb : before.fdbs)
+            if (fdb.get() == before.bridges[spec.number].fdb) kept = fdb;
         if (!kept) kept = std::make_shared<Fdb>(spec.mac_table_size, spec.mac_aging);
-        kept->set_limit(spec.mac_table_size);
-        kept->set_aging(spec.mac_aging);
         plan->bridges[spec.number].fdb = kept.get();
         plan->fdbs.push_back(std::move(kept));
     }
@@ -132,8 +141,12 @@ std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, co
         if (!device || spec.queue >= device->rxqs() || spec.worker >= workers_.size())
             throw Error("rx queue " + std::to_string(spec.queue) + " of " + port_name(spec.port) + " for worker " +
                         std::to_string(spec.worker) + ": no such queue or worker");
-        plan->queues[spec.worker].push_back(
-            {device, static_cast<PortNo>(spec.port), static_cast<uint16_t>(spec.queue)});
+        const RxQueue queue{device, static_cast<PortNo>(spec.port), static_cast<uint16_t>(spec.queue)};
+        for (const std::vector<RxQueue>& polled : plan->queues)
+            if (std::ranges::count(polled, queue) > 0)
+                throw Error("rx queue " + std::to_string(spec.queue) + " of " + port_name(spec.port) +
+                            " is named twice");
+        plan->queues[spec.worker].push_back(queue);
     }
     return plan;
 }
@@ -143,12 +156,16 @@ void Datapath::add_port(Plan& plan, const PortSpec& spec) {
         throw Error(port_name(spec.number) + ": a number from 1 to 1023, used once, is needed");
     if (spec.bridge >= kMaxBridges || !plan.bridges[spec.bridge].fdb)
         throw Error(port_name(spec.number) + ": bridge " + std::to_string(spec.bridge) + " does not exist");
+    if (spec.peer >= static_cast<int>(kMaxPorts) || spec.tag >= kVlans)
+        throw Error(port_name(spec.number) + ": its peer must be below 1024, its VLAN below 4096");
     PortView& port = plan.ports[spec.number];
     port.exists = true;
     port.bridge = static_cast<BridgeNo>(spec.bridge);
     port.peer = spec.peer >= 0 ? static_cast<PortNo>(spec.peer) : kNoPort;
     if (spec.device >= 0) {
         const std::shared_ptr<Device> found = device(static_cast<unsigned>(spec.device));
+        if (std::ranges::count(plan.devices, found) > 0)
+            throw Error(port_name(spec.number) + ": device " + std::to_string(spec.device) + " has a port already");
         port.device = found.get();
         port.longest = found->mtu() + kEtherHeader + kVlanTag;
         port.shared_txqs = found->shares_txqs(workers_.size());

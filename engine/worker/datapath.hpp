@@ -113,7 +113,8 @@ private:
 
     std::shared_ptr<Device> device(unsigned id) const;
     std::unique_ptr<Plan> build(const std::vector<BridgeSpec>&, const std::vector<PortSpec>&,
-                                const std::vector<QueueSpec>&);
+                                const std::vector<QueueSpec>&, const Plan& before);
+    void stop();
     void add_port(Plan& plan, const PortSpec& spec);
     void swap_in(std::unique_ptr<Plan> plan);
     void wait_for_workers() const;

@@ -5,7 +5,6 @@
 // waits for any of those signals or for control. Devices that can't signal (AF_PACKET, AF_XDP, pcap, …) are looked at
 // on a timer instead: every 50 us at first, then less and less often, down to once a millisecond.
 #include <poll.h>
-#include <rte_cycles.h>
 #include <sys/eventfd.h>
 
 #include <vector>
@@ -34,13 +33,11 @@ void Worker::sleep(const Plan& plan) {
     } else {
         const long nap = timed ? std::min(kNapMost, kNapFirst << std::min(naps_, 5u)) : kNoTimer;
         const timespec limit{0, nap};
-        const uint64_t before = rte_rdtsc();
         rte_rcu_qsbr_thread_offline(shared_.qsbr, index_);
         ppoll(signals.data(), signals.size(), &limit, nullptr);
         rte_rcu_qsbr_thread_online(shared_.qsbr, index_);
         naps_++;
         load_.sleeps.add(1);
-        load_.asleep_cycles.add(rte_rdtsc() - before);
         if (signals[0].revents) {
             eventfd_t ignored;
             eventfd_read(wake_fd_, &ignored);

@@ -14,6 +14,7 @@
 
 #include "engine/act/act.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/packet.hpp"
 #include "engine/parse/ethernet.hpp"
 
 namespace turnout {
@@ -49,7 +50,12 @@ Worker::Worker(unsigned index, unsigned core, const Shared& shared)
     : index_(index), core_(core), shared_(shared), tx_(index), wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (wake_fd_ < 0) throw Error("worker on core " + std::to_string(core) + ": no file descriptor left");
     rte_rcu_qsbr_thread_register(shared_.qsbr, index_);
-    thread_ = std::thread([this] { run(); });
+    try {
+        thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error& error) {
+        ::close(wake_fd_);
+        throw Error("worker on core " + std::to_string(core) + ": no thread: " + error.what());
+    }
 }
 
 Worker::~Worker() { ::close(wake_fd_); }
@@ -134,7 +140,8 @@ unsigned Worker::parse_rows(const Plan& plan, PortNo in_port, std::span<rte_mbuf
         const uint32_t length = packet->data_len;
         if (length < kL2Most) [[unlikely]] {
             // Drivers fill the first segment before the next: a short one is a peer that plays tricks.
-            if (length < kEtherHeader || length < packet->pkt_len) {
+            const bool cut = length >= kEtherHeader && is_vlan_tpid(turnout::load<Be16>(head + kTagOffset));
+            if (length < kEtherHeader || length < packet->pkt_len || cut) {
                 tx_.drop(in_port, Drop::Runt, packet);
                 continue;
             }

@@ -47,7 +47,7 @@ public:
     const PortCounters& counters(PortNo port) const { return tx_.counters(port); }
 
     struct Load {
-        Counter packets, busy_cycles, asleep_cycles, sleeps;
+        Counter packets, busy_cycles, sleeps;
     };
     const Load& load() const { return load_; }
 

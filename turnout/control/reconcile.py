@@ -214,7 +214,7 @@ class Reconciler:
             handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
             return replace(new, device=handle, claim=device.claim, rxqs=rxqs, error="")
-        except (TurnoutError, _engine.EngineError) as error:
+        except (TurnoutError, _engine.EngineError, OSError) as error:
             text = str(error)
             if not text.startswith(prefix := f"port.{new.port.name}"):
                 text = f"{prefix}: {text}"
