@@ -28,8 +28,10 @@ def frames(text: str) -> dict[str, tuple[tuple[str, ...], bytes]]:
             if not words or name == "=>":
                 continue
             headers.append(name)
-            frame += b"".join(bytes.fromhex(digits) * int(times or 1)
-                              for digits, _, times in (word.partition("*") for word in words))
+            frame += b"".join(
+                bytes.fromhex(digits) * int(times or 1)
+                for digits, _, times in (word.partition("*") for word in words)
+            )
         cases[description] = (tuple(headers), frame)
     return cases
 
