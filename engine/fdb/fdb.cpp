@@ -46,8 +46,10 @@ std::unique_ptr<Fdb::Table> Fdb::grow() {
     Table* old = table_.load();
     const uint64_t evicted = evicted_.exchange(0);
     const auto used = static_cast<uint64_t>(std::max<int64_t>(used_, 0));
-    const uint64_t wanted = buckets_for(std::min<uint64_t>(limit_, used + std::max(evicted, used / 4)));
-    if ((evicted == 0 && used * 2 < old->buckets() * kWays) || wanted <= old->buckets()) return nullptr;
+    const uint64_t slots = old->buckets() * kWays;
+    // An address that finds no room evicts again and again: that says that there is too little room, not how much.
+    const uint64_t wanted = buckets_for(std::min<uint64_t>(limit_, evicted > 0 ? slots : used * 5 / 4));
+    if ((evicted == 0 && used * 2 < slots) || wanted <= old->buckets()) return nullptr;
     auto larger = std::make_unique<Table>(wanted);
     copy(*old, *larger);
     used_ = count(*larger);

@@ -6,6 +6,7 @@
 #include <rte_mempool.h>
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 #include "engine/base/error.hpp"
@@ -14,6 +15,7 @@
 namespace turnout {
 namespace {
 
+constexpr std::chrono::milliseconds kRefill{10};
 constexpr unsigned kPoolCache = 256;  // mbufs that each worker keeps at hand
 
 std::string port_name(unsigned number) { return "port " + std::to_string(number); }
@@ -296,9 +298,11 @@ void Datapath::age() {
     const uint32_t now = shared_.second();
     for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs) {
         fdb->expire(now);
-        if (auto old = fdb->grow()) {
+        // Each time to twice the size, with a moment for traffic to fill it, until nothing is evicted any more.
+        while (auto old = fdb->grow()) {
             wait_for_workers();
             fdb->retire(std::move(old), now);
+            std::this_thread::sleep_for(kRefill);
         }
     }
 }

@@ -77,7 +77,7 @@ TEST_CASE("the table grows to the room asked for: random addresses are all found
     std::mt19937_64 random(1);
     std::unordered_map<uint64_t, PortNo> oracle;
     while (oracle.size() < kAddresses) oracle[random() & 0xffff'ffff'ffff] = static_cast<PortNo>(random() % 100);
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 8; round++) {
         for (const auto& [mac, port] : oracle) learn(fdb, mac, port);
         if (auto old = fdb.grow()) fdb.retire(std::move(old), 0);
     }
