@@ -7,9 +7,8 @@
 //
 // Shape. Buckets of four entries, one cache line. A key may live in either of two buckets, chosen by a keyed hash, so
 // that a guest cannot aim its addresses at another's bucket. When both are full the entry longest unheard of makes
-// room: a guest that floods addresses evicts idle ones first. The table starts small and grows by what was evicted and
-// what there is, up to its limit: a thousand addresses that lie in a few pages are found faster than a thousand pages
-// are.
+// room: a guest that floods addresses evicts idle ones first. The table starts small and
+// doubles while it has to evict, up to its limit, so that few addresses lie in few pages.
 //
 // Guarantees. find() and learn() touch one cache line when the key is in its first bucket, two at the most. Entries
 // older than the aging time are never found, whenever expire() comes by to collect them. Two workers that learn a new
@@ -107,7 +106,7 @@ public:
 
     private:
         Entry* slots_;
-        uint64_t buckets_;  // any number: a table no larger than it must be
+        uint64_t buckets_;
     };
 
 private:
