@@ -6,7 +6,6 @@
 #include <rte_cycles.h>
 
 #include "bind/bind.hpp"
-#include "engine/base/drop.hpp"
 #include "engine/base/error.hpp"
 #include "engine/port/eal.hpp"
 
@@ -21,10 +20,6 @@ NB_MODULE(_engine, m) {
     m.def("eal_started", &turnout::eal_started, "Whether DPDK runs in this process.");
     m.def("take_dpdk_log", &turnout::take_dpdk_log, "What DPDK logged since the last call, a line an item.");
     m.def("tsc_hz", &rte_get_tsc_hz, "Cycles a second of the clock that loads are counted in; 0 before start_eal().");
-
-    m.def(
-        "drop_reasons", [] { return std::vector<std::string>(turnout::kDropNames.begin(), turnout::kDropNames.end()); },
-        "The names of all reasons for which a packet can be dropped.");
 
     turnout::bind_parse(m);
     turnout::bind_datapath(m);

@@ -22,9 +22,6 @@ def tsc_hz() -> int:
     Cycles a second of the clock that loads are counted in; 0 before start_eal().
     """
 
-def drop_reasons() -> list[str]:
-    """The names of all reasons for which a packet can be dropped."""
-
 def parse(frame: bytes) -> dict[str, object]:
     """
     The flow key of an Ethernet frame: fields by their names in ovs-fields(7); addresses are text, all else numbers.

@@ -51,16 +51,15 @@ std::unique_ptr<Fdb::Table> Fdb::grow() {
     const uint64_t wanted = buckets_for(std::min<uint64_t>(limit_, evicted > 0 ? slots : used * 5 / 4));
     if ((evicted == 0 && used * 2 < slots) || wanted <= old->buckets()) return nullptr;
     auto larger = std::make_unique<Table>(wanted);
-    copy(*old, *larger);
-    used_ = count(*larger);
+    used_ = copy(*old, *larger);
     table_.store(larger.release(), std::memory_order_release);
     generation_.fetch_add(1, std::memory_order_release);
     return std::unique_ptr<Table>(old);
 }
 
 void Fdb::retire(std::unique_ptr<Table> old, uint32_t now) {
-    for (uint64_t i = 0; i < old->buckets() * kWays; i++) {
-        const Entry entry = load(old->bucket(0) + i);
+    for (const Entry& from : old->slots()) {
+        const Entry entry = load(&from);
         if (entry.key == 0 || !alive(entry, now)) continue;
         const uint64_t h = hash(entry.key);
         Entry* slot = slot_of(entry.key, h);
@@ -71,22 +70,20 @@ void Fdb::retire(std::unique_ptr<Table> old, uint32_t now) {
     }
 }
 
-// Into a table that no worker sees yet.
-void Fdb::copy(const Table& from, const Table& to) const {
-    for (uint64_t i = 0; i < from.buckets() * kWays; i++) {
-        const Entry entry = load(from.bucket(0) + i);
+// Into a table that no worker sees yet; returns how many entries found room.
+int64_t Fdb::copy(const Table& from, const Table& to) const {
+    int64_t copied = 0;
+    for (const Entry& old : from.slots()) {
+        const Entry entry = load(&old);
         if (entry.key == 0) continue;
         const uint64_t h = hash(entry.key);
         Entry* free = find_in(to.first(h), 0);
         if (!free) free = find_in(to.second(h), 0);
-        if (free) *free = entry;
+        if (!free) continue;
+        *free = entry;
+        copied++;
     }
-}
-
-int64_t Fdb::count(const Table& table) {
-    int64_t n = 0;
-    for (uint64_t i = 0; i < table.buckets() * kWays; i++) n += load(table.bucket(0) + i).key != 0;
-    return n;
+    return copied;
 }
 
 Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
@@ -142,9 +139,8 @@ uint32_t Fdb::expire(uint32_t now) {
 uint32_t Fdb::flush(const std::function<bool(const Entry&)>& gone) { return remove_if(0, table().buckets(), gone); }
 
 void Fdb::for_each(uint32_t now, const std::function<void(const Entry&)>& visit) const {
-    const Table& in = table();
-    for (uint64_t i = 0; i < in.buckets() * kWays; i++)
-        if (const Entry entry = load(in.bucket(0) + i); entry.key != 0 && alive(entry, now)) visit(entry);
+    for (const Entry& slot : table().slots())
+        if (const Entry entry = load(&slot); entry.key != 0 && alive(entry, now)) visit(entry);
 }
 
 }  // namespace turnout

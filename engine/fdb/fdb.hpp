@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "engine/base/types.hpp"
 
@@ -100,6 +101,7 @@ public:
         Table& operator=(const Table&) = delete;
 
         uint64_t buckets() const { return buckets_; }
+        std::span<Entry> slots() const { return {slots_, buckets_ * kWays}; }
         Entry* bucket(uint64_t number) const { return slots_ + number * kWays; }
         Entry* first(uint64_t hash) const { return bucket((hash >> 32) * buckets_ >> 32); }
         Entry* second(uint64_t hash) const { return bucket((hash & 0xffff'ffff) * buckets_ >> 32); }
@@ -140,8 +142,7 @@ private:
         return now - entry.seen <= aging_.load(std::memory_order_relaxed) || now < entry.seen;
     }
     static uint64_t buckets_for(uint64_t addresses);
-    void copy(const Table& from, const Table& to) const;
-    static int64_t count(const Table& table);
+    int64_t copy(const Table& from, const Table& to) const;
     uint32_t remove_if(uint64_t from, uint64_t buckets, const std::function<bool(const Entry&)>& gone);
 
     std::atomic<Table*> table_;

@@ -6,13 +6,12 @@
 #include <cstring>
 #include <span>
 
+#include "engine/base/types.hpp"
 #include "engine/flow/key.hpp"
 #include "engine/parse/cursor.hpp"
 #include "engine/parse/parse.hpp"
 
 namespace turnout {
-
-inline constexpr size_t kEthHeader = 14;
 
 constexpr bool is_vlan_tpid(Be16 type) { return type == Be16::of(0x8100) || type == Be16::of(0x88a8); }
 
@@ -28,7 +27,7 @@ inline Be16 snap_type(Cursor& in) {
 
 inline void parse_ethernet(std::span<const uint8_t> head, Ethernet& eth, Layers& layers) noexcept {
     layers = {};
-    if (head.size() < kEthHeader) [[unlikely]] {
+    if (head.size() < kEtherHeader) [[unlikely]] {
         eth = {};
         return;
     }

@@ -135,7 +135,13 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
         error = rte_eth_dev_configure(id_, rxqs_, txqs_, &conf);
     }
     if (error != 0) throw Error(name_ + ": DPDK can't configure it: " + reason(error));
+    set_up_queues(config, pool);
+    tx_offloads_ = is_vhost_ ? 0 : conf.txmode.offloads;
+    start();
+}
 
+void EthDevice::set_up_queues(const EthConfig& config, rte_mempool* pool) {
+    int error = 0;
     uint16_t rx_desc = config.rx_desc, tx_desc = config.tx_desc;
     rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_desc, &tx_desc);
     const int socket = rte_eth_dev_socket_id(id_);
@@ -153,10 +159,13 @@ void EthDevice::configure(const EthConfig& config, rte_mempool* pool) {
         enabled_.fill(true);
         use_txqs(enabled_);
     }
-    tx_offloads_ = is_vhost_ ? 0 : conf.txmode.offloads;
+}
+
+void EthDevice::start() {
     rte_eth_dev_callback_register(id_, RTE_ETH_EVENT_INTR_LSC, on_event, this);
     rte_eth_dev_callback_register(id_, RTE_ETH_EVENT_QUEUE_STATE, on_event, this);
-    if ((error = rte_eth_dev_start(id_)) != 0) throw Error(name_ + ": DPDK can't start it: " + reason(error));
+    if (const int error = rte_eth_dev_start(id_); error != 0)
+        throw Error(name_ + ": DPDK can't start it: " + reason(error));
     started_ = true;
     rx_interrupts_ = rx_interrupts_ && rte_eth_dev_rx_intr_ctl_q_get_fd(id_, 0) >= 0;
     rte_eth_promiscuous_enable(id_);

@@ -39,6 +39,8 @@ public:
 private:
     void probe(const std::string& devargs);
     void configure(const EthConfig& config, rte_mempool* pool);
+    void set_up_queues(const EthConfig& config, rte_mempool* pool);
+    void start();
     int notify(uint16_t queue, bool on);
     void wait_for_notify() const;
     void close();

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 from turnout.bench.contenders import WORKER_CORE, Contender
-from turnout.bench.threads import worker
 from turnout.lab.console import run
+from turnout.lab.threads import worker
 
 _SHOWN_PERCENT = 1.0
 

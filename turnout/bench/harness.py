@@ -12,10 +12,10 @@ from typing import Final
 from turnout.bench.contenders import CONTROL_CORE, WORKER_CORE, Contender, Port, start
 from turnout.bench.results import Measurement
 from turnout.bench.scenarios import ContenderName, Scenario
-from turnout.bench.threads import cpu_times, worker
 from turnout.bench.traffic import cached_pcap
 from turnout.lab.console import LabError
 from turnout.lab.testpmd import Testpmd, virtio_user
+from turnout.lab.threads import cpu_times, worker
 
 Progress = Callable[[str], None]
 """Takes a few words on how far a measurement is."""

@@ -11,8 +11,8 @@ from typing import Final
 from turnout.bench.contenders import Port, start
 from turnout.bench.results import Idle
 from turnout.bench.scenarios import ContenderName
-from turnout.bench.threads import cpu_times
 from turnout.lab.netns import Namespace
+from turnout.lab.threads import cpu_seconds
 
 _MBUFS: Final = 65_536
 _PINGS: Final = 50
@@ -34,12 +34,8 @@ def idle(name: ContenderName, round: int, window: float) -> Idle:
             host.take(port.name, f"10.99.0.{number}/24")
         hosts[0].ping("10.99.0.2")
         time.sleep(_QUIET_S)
-        before, started = _cpu_seconds(contender.pid), time.monotonic()
+        before, started = cpu_seconds(contender.pid), time.monotonic()
         time.sleep(window)
-        share = (_cpu_seconds(contender.pid) - before) / (time.monotonic() - started)
+        share = (cpu_seconds(contender.pid) - before) / (time.monotonic() - started)
         ping = hosts[0].ping("10.99.0.2", count=_PINGS, interval=_PING_INTERVAL_S)
         return Idle(name, round, cpu_percent=100 * share, ping_us=ping)
-
-
-def _cpu_seconds(pid: int) -> float:
-    return sum(thread.ran for thread in cpu_times(pid).values())

@@ -3,20 +3,14 @@
 
 import sys
 import time
-from pathlib import Path
 
 from turnout.lab.daemon import Daemon
 from turnout.lab.netns import Namespace
+from turnout.lab.threads import cpu_seconds
 
 CPU_BOUND = 3.0  # % of one core, all threads
 PING_BOUND = 300.0  # µs, median
 _WINDOW = 5.0  # s
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads, from the scheduler's count in ns (clock ticks are 10 ms)."""
-    stats = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-    return sum(int(text.split()[0]) for text in stats) / 1e9
 
 
 def show() -> None:

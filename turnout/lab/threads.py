@@ -27,6 +27,11 @@ def cpu_times(pid: int) -> dict[int, CpuTime]:
     return times
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time of all threads that live, in seconds."""
+    return sum(thread.ran for thread in cpu_times(pid).values())
+
+
 def worker(pid: int, core: int) -> int:
     """The thread of `pid` that polls: of those pinned to `core`, the one that ran most."""
     pinned = {
