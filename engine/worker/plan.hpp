@@ -9,10 +9,26 @@
 #include "engine/base/types.hpp"
 #include "engine/base/vlan.hpp"
 #include "engine/fdb/fdb.hpp"
+#include "engine/port/device.hpp"
 
 namespace turnout {
 
-class Device;
+namespace of {
+struct Pipeline;
+class Tables;
+}  // namespace of
+
+constexpr uint32_t kLocalPort = 0xfffffffe;  // OFPP_LOCAL
+constexpr uint32_t kMaxOfPort = 0xfeff;      // the last that OpenFlow 1.0 can name, as Open vSwitch has it
+
+// PortView::config: OFPPC_* of OpenFlow 1.0 and 1.3 together.
+enum : uint32_t {
+    kPortDown = 1 << 0,
+    kNoRecv = 1 << 2,
+    kNoFlood = 1 << 4,
+    kNoFwd = 1 << 5,
+    kNoPacketIn = 1 << 6,
+};
 
 struct PortView {
     Device* device = nullptr;  // null: a patch port, or no port at all
@@ -22,11 +38,24 @@ struct PortView {
     uint32_t longest = 0;      // frame the port may send: MTU, header, one VLAN tag; no FCS [bytes]
     bool shared_txqs = false;  // fewer tx queues than workers
     bool exists = false;
+    uint32_t ofport = 0;  // its OpenFlow number; the bridge's LOCAL port: 0xfffffffe
+    uint32_t config = 0;  // OFPPC_* bits, those of OpenFlow 1.0 too
+
+    // Whether what is sent here can arrive anywhere.
+    bool up() const { return exists && !(config & kPortDown) && (!device || device->up()); }
 };
 
 struct BridgeView {
     Fdb* fdb = nullptr;
+    of::Pipeline* pipeline = nullptr;
     std::vector<PortNo> ports;
+    std::vector<PortNo> by_ofport;  // kNoPort where there is none
+    PortNo local = kNoPort;
+
+    PortNo port_of(uint32_t ofport) const {
+        if (ofport < by_ofport.size()) return by_ofport[ofport];
+        return ofport == kLocalPort ? local : kNoPort;
+    }
 };
 
 struct RxQueue {
@@ -46,6 +75,7 @@ struct Plan {
     // What the views point to lives as long as the plan.
     std::vector<std::shared_ptr<Device>> devices;
     std::vector<std::shared_ptr<Fdb>> fdbs;
+    std::vector<std::shared_ptr<of::Tables>> tables;  // by bridge number; null where there is no bridge
 };
 
 }  // namespace turnout
