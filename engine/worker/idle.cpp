@@ -5,6 +5,7 @@
 // waits for any of those signals or for control. Devices that can't signal (AF_PACKET, AF_XDP, pcap, …) are looked at
 // on a timer instead: every 50 us at first, then less and less often, down to once a millisecond.
 #include <poll.h>
+#include <rte_cycles.h>
 #include <sys/eventfd.h>
 
 #include <vector>
@@ -36,6 +37,7 @@ void Worker::sleep(const Plan& plan) {
         rte_rcu_qsbr_thread_offline(shared_.qsbr, index_);
         ppoll(signals.data(), signals.size(), &limit, nullptr);
         rte_rcu_qsbr_thread_online(shared_.qsbr, index_);
+        now_ = rte_rdtsc();
         naps_++;
         load_.sleeps.add(1);
         if (signals[0].revents) {

@@ -72,14 +72,17 @@ void Worker::run() {
     settle_on(core_, index_);
     rte_rcu_qsbr_thread_online(shared_.qsbr, index_);
     const uint64_t spin = rte_get_tsc_hz() / 1'000'000 * static_cast<uint64_t>(std::max<int64_t>(shared_.spin_us, 0));
-    uint64_t busy_until = rte_rdtsc();
+    now_ = rte_rdtsc();
+    uint64_t busy_until = now_;
     while (!shared_.stop.load(std::memory_order_relaxed)) {
-        tick();
+        if (now_ >= next_second_) tick();
         const Plan& plan = *shared_.plan.load(std::memory_order_acquire);
-        if (poll(plan) > 0)
-            busy_until = rte_rdtsc() + spin;
-        else if (shared_.spin_us >= 0 && rte_rdtsc() > busy_until)
-            sleep(plan);
+        if (poll(plan) > 0) {
+            busy_until = now_ + spin;
+        } else {
+            now_ = rte_rdtsc();
+            if (shared_.spin_us >= 0 && now_ > busy_until) sleep(plan);
+        }
         rte_rcu_qsbr_quiescent(shared_.qsbr, index_);
     }
     rte_rcu_qsbr_thread_offline(shared_.qsbr, index_);
@@ -87,16 +90,14 @@ void Worker::run() {
 }
 
 void Worker::tick() {
-    const uint64_t now = rte_rdtsc();
-    if (now < next_second_) return;
     second_ = shared_.second();
     next_second_ = shared_.start_tsc + (uint64_t{second_} + 1) * rte_get_tsc_hz();
 }
 
-// One burst from each queue; returns how many packets there were.
+// One burst from each queue; returns how many packets there were. The clock is read once a burst: now_ is when the last
+// one ended, or when nothing was found.
 unsigned Worker::poll(const Plan& plan) {
     unsigned total = 0;
-    uint64_t before = rte_rdtsc();
     for (const RxQueue& queue : plan.queues[index_]) {
         Burst burst;
         const std::span<rte_mbuf*> packets = rx(queue, burst);
@@ -108,9 +109,9 @@ unsigned Worker::poll(const Plan& plan) {
             forward(plan, port, std::span(patched).first(n));
         tx_.flush(plan);
         const uint64_t after = rte_rdtsc();
-        queue.device->note_load(queue.queue, packets.size(), after - before);
-        load_.busy_cycles.add(after - before);
-        before = after;
+        queue.device->note_load(queue.queue, packets.size(), after - now_);
+        load_.busy_cycles.add(after - now_);
+        now_ = after;
         total += static_cast<unsigned>(packets.size());
     }
     if (total) load_.packets.add(total);

@@ -77,7 +77,7 @@ private:
     Rows rows_;
     Load load_;
     uint32_t second_ = 0;
-    uint64_t next_second_ = 0;
+    uint64_t now_ = 0, next_second_ = 0;  // TSC
     unsigned naps_ = 0;  // timed sleeps in a row that brought nothing
     int wake_fd_;
     std::thread thread_;
