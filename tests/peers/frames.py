@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames into one port of a switch and out of the others, without waiting for silence.
+
+Behind each frame goes a marker, which a rule of the highest priority sends out of every port: a port whose marker has
+come has sent all that it was going to, because a switch keeps the order of one port's packets.
+"""
+
+import contextlib
+import itertools
+import struct
+from collections.abc import Sequence
+from typing import Self
+
+from tests.peers import wire
+from tests.peers.switch import PORTS, Peer
+from turnout.lab.frames import FrameSocket
+
+_MARK_TYPE = 0x88B6  # IEEE local experimental EtherType 2
+_ADDRESSES = bytes.fromhex("0200000000fe0200000000ff")
+
+
+def marker_flow(*, up: bool = False, priority: int = 0xFFFF) -> bytes:
+    """The flow_mod that sends markers everywhere; `up`: to the controller, too."""
+    actions = [wire.output(port) for port in (wire.IN_PORT, *PORTS)]
+    if up:
+        actions.append(wire.output(wire.CONTROLLER))
+    by_type = wire.match(wire.oxm(5, struct.pack("!H", _MARK_TYPE)))
+    return wire.flow_mod(by_type, wire.apply(*actions), priority=priority)
+
+
+def is_marker(frame: bytes) -> bool:
+    return frame[12:14] == _MARK_TYPE.to_bytes(2, "big")
+
+
+class Wires:
+    """The far ends of a switch's ports; a context manager."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._stack = contextlib.ExitStack()
+        self._sockets = {
+            number: self._stack.enter_context(FrameSocket(peer.namespace, f"p{number}")) for number in PORTS
+        }
+        self._serial = itertools.count()
+
+    def exchange(
+        self, port: int, frames: Sequence[bytes], silent: Sequence[int] = ()
+    ) -> dict[int, list[bytes]]:
+        """Send frames into a port: what came out of each, empty ports left out.
+
+        No marker comes from ports in `silent`, because they are down; nothing is read of them.
+        """
+        for frame in frames:
+            self._sockets[port].send(frame)
+        mark = _ADDRESSES + struct.pack("!HQ", _MARK_TYPE, next(self._serial)) + bytes(38)
+        self._sockets[port].send(mark)
+        return self._collect(mark, silent)
+
+    def _collect(self, mark: bytes, silent: Sequence[int]) -> dict[int, list[bytes]]:
+        came: dict[int, list[bytes]] = {}
+        for number, socket in self._sockets.items():
+            if number in silent:
+                continue
+            frames: list[bytes] = []
+
+            def wanted(frame: bytes, frames: list[bytes] = frames) -> bool:
+                if not is_marker(frame):
+                    frames.append(frame)
+                return frame == mark
+
+            if socket.receive(wanted, timeout=5) is None:
+                raise AssertionError(f"no marker came out of port {number}; before: {frames}")
+            if frames:
+                came[number] = frames
+        return came
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
