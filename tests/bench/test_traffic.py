@@ -9,7 +9,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.utils import PcapReader
 
-from turnout.bench.traffic import DESTINATION_MAC, FRAME_BYTES, cached_pcap, write_pcap
+from turnout.bench.rules import Exact, OneRule, RuleSet
+from turnout.bench.traffic import DESTINATION_MAC, FRAME_BYTES, cached_flows, cached_pcap, write_pcap
 
 _HEADER, _RECORD = 24, 16 + FRAME_BYTES
 
@@ -22,7 +23,7 @@ def frames(path: Path) -> list[bytes]:
 @pytest.mark.parametrize("flows", [1, 1_000, 100_000])
 def test_every_flow_is_distinct_in_mac_addresses_and_five_tuple(tmp_path: Path, flows: int) -> None:
     path = tmp_path / "flows.pcap"
-    write_pcap(path, flows)
+    write_pcap(path, OneRule().packets(flows))
     found = frames(path)
     assert len(found) == flows
     assert {frame[:6] for frame in found} == {DESTINATION_MAC}
@@ -34,7 +35,7 @@ def test_every_flow_is_distinct_in_mac_addresses_and_five_tuple(tmp_path: Path, 
 
 def test_frames_are_udp_that_others_can_read(tmp_path: Path) -> None:
     path = tmp_path / "flows.pcap"
-    write_pcap(path, 3)
+    write_pcap(path, OneRule().packets(3))
     with PcapReader(str(path)) as reader:
         packets = list(reader)
     assert len(packets) == 3
@@ -47,24 +48,33 @@ def test_frames_are_udp_that_others_can_read(tmp_path: Path) -> None:
 
 
 def test_the_same_file_every_time(tmp_path: Path) -> None:
-    write_pcap(tmp_path / "a.pcap", 1_000)
-    write_pcap(tmp_path / "b.pcap", 1_000)
+    write_pcap(tmp_path / "a.pcap", OneRule().packets(1_000))
+    write_pcap(tmp_path / "b.pcap", OneRule().packets(1_000))
     assert (tmp_path / "a.pcap").read_bytes() == (tmp_path / "b.pcap").read_bytes()
 
 
-@pytest.mark.parametrize("flows", [0, -1, (1 << 24) + 1])
-def test_impossible_flow_counts_are_refused(tmp_path: Path, flows: int) -> None:
-    with pytest.raises(ValueError, match="flows must be 1 to 16777216"):
-        write_pcap(tmp_path / "flows.pcap", flows)
+def test_a_file_may_repeat_its_packets(tmp_path: Path) -> None:
+    write_pcap(tmp_path / "twice.pcap", OneRule().packets(5), times=2)
+    found = frames(tmp_path / "twice.pcap")
+    assert found[:5] == found[5:]
+
+
+def test_a_file_without_packets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="without packets"):
+        write_pcap(tmp_path / "flows.pcap", [])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_cache_writes_once_and_mends_what_is_cut_off(tmp_path: Path) -> None:
-    path = cached_pcap(tmp_path, 10)
-    written = path.stat().st_mtime_ns
-    assert cached_pcap(tmp_path, 10) == path
-    assert path.stat().st_mtime_ns == written
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-1])
-    assert cached_pcap(tmp_path, 10).read_bytes() == whole
-    assert struct.unpack(">I", whole[:4]) == (0xA1B2C3D4,)
+def test_the_cache_writes_once_and_tells_rule_sets_apart(tmp_path: Path) -> None:
+    rulesets: list[RuleSet] = [OneRule(), Exact(10), Exact(20)]
+    paths = [cached_pcap(tmp_path, ruleset, 10) for ruleset in rulesets]
+    paths += [
+        cached_pcap(tmp_path, OneRule(), 10, times=3),
+        *(cached_flows(tmp_path, rules) for rules in rulesets),
+    ]
+    assert len(set(paths)) == len(paths)
+    assert paths[-1].read_text().count("\n") == 20
+    written = paths[0].stat().st_mtime_ns
+    assert cached_pcap(tmp_path, OneRule(), 10) == paths[0]
+    assert paths[0].stat().st_mtime_ns == written
+    assert paths[0].read_bytes()[:4] == struct.pack(">I", 0xA1B2C3D4)

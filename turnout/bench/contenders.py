@@ -5,12 +5,15 @@ import contextlib
 import os
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from turnout.bench import openflow
 from turnout.bench.scenarios import MAC_TABLE_SIZE, ContenderName
+from turnout.lab.console import LabError
 from turnout.lab.daemon import Daemon
 from turnout.lab.ovs import OvsDpdk
 from turnout.lab.testpmd import Testpmd
@@ -58,6 +61,10 @@ class Contender(Protocol):
     def pid(self) -> int:
         """The process whose worker forwards."""
 
+    @property
+    def management(self) -> Path:
+        """The bridge's OpenFlow management socket."""
+
     def read(self) -> Reading: ...
     def crash(self) -> None:
         """SIGKILL the switch."""
@@ -69,11 +76,37 @@ class Contender(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-class TurnoutContender:
+class _Switch(ABC):
+    """What the two switches have in common: a file of `flows` goes in before the first packet."""
+
+    def __init__(self, ports: Sequence[Port], flows: Path | None) -> None:
+        self._ports, self._flows = ports, flows
+
+    @property
+    @abstractmethod
+    def management(self) -> Path: ...
+
+    @abstractmethod
+    def _add_bridge(self) -> None: ...
+
+    @abstractmethod
+    def _add_port(self, port: Port, number: int) -> None: ...
+
+    def _configure(self) -> None:
+        self._add_bridge()
+        source, *others = enumerate(self._ports, start=1)
+        for number, port in others:
+            self._add_port(port, number)
+        if self._flows is not None:
+            openflow.load(self.management, self._flows)
+        self._add_port(source[1], source[0])  # packets come as soon as their source is there
+
+
+class TurnoutContender(_Switch):
     """`turnout serve` with its defaults, and room for every MAC address."""
 
-    def __init__(self, ports: Sequence[Port], mbufs: int) -> None:
-        self._ports = ports
+    def __init__(self, ports: Sequence[Port], mbufs: int, flows: Path | None) -> None:
+        super().__init__(ports, flows)
         self._daemon = Daemon(cores=[WORKER_CORE], mbufs=mbufs)
 
     @property
@@ -105,16 +138,24 @@ class TurnoutContender:
             self._stack = stack.pop_all()
         return self
 
-    def _configure(self) -> None:
+    @property
+    def management(self) -> Path:
+        return self._daemon.rundir / "br0.mgmt"
+
+    def _add_bridge(self) -> None:
         self._daemon.add_bridge("br0", f"other_config:mac-table-size={MAC_TABLE_SIZE}")
-        for port in self._ports:
-            if port.socket is not None:
-                columns = ["type=vhost-user-client", f"options:path={port.socket}"]
-            elif port.tap:
-                columns = ["type=tap"]
-            else:
-                columns = ["type=dpdk", f"options:dpdk-devargs={port.devargs}"]
-            self._daemon.add_port("br0", port.name, *columns)
+
+    def _add_port(self, port: Port, number: int) -> None:
+        if port.socket is not None:
+            columns = ["type=vhost-user-client", f"options:path={port.socket}"]
+        elif port.tap:
+            columns = ["type=tap"]
+        else:
+            columns = ["type=dpdk", f"options:dpdk-devargs={port.devargs}"]
+        self._daemon.add_port("br0", port.name, *columns, f"ofport_request={number}")
+
+    def _configure(self) -> None:
+        super()._configure()
         # As Open vSwitch's are: control threads keep off the worker's core.
         for thread in map(int, os.listdir(f"/proc/{self.pid}/task")):
             with contextlib.suppress(ProcessLookupError):  # a thread may end meanwhile
@@ -125,12 +166,12 @@ class TurnoutContender:
         self._stack.close()
 
 
-class OvsContender:
-    """Debian's OVS-DPDK: `actions=NORMAL`, room for every MAC address and flow, otherwise its defaults."""
+class OvsContender(_Switch):
+    """Debian's OVS-DPDK: room for every MAC address and flow, otherwise its defaults."""
 
-    def __init__(self, ports: Sequence[Port], mbufs: int) -> None:
+    def __init__(self, ports: Sequence[Port], mbufs: int, flows: Path | None) -> None:
         del mbufs  # 262,144 whatever one asks for
-        self._ports = ports
+        super().__init__(ports, flows)
         self._ovs = OvsDpdk(worker_core=WORKER_CORE, control_core=CONTROL_CORE)
 
     @property
@@ -164,24 +205,28 @@ class OvsContender:
             self._stack = stack.pop_all()
         return self
 
-    def _configure(self) -> None:
+    @property
+    def management(self) -> Path:
+        return self._ovs.rundir / "br0.mgmt"
+
+    def _add_bridge(self) -> None:
         self._ovs.vsctl("set", "Open_vSwitch", ".", f"other_config:flow-limit={_FLOW_LIMIT}")
         self._ovs.add_bridge("br0")
         self._ovs.vsctl("set", "bridge", "br0", f"other_config:mac-table-size={MAC_TABLE_SIZE}")
         # The bridge's own kernel interface, a system call per flooded packet, has no counterpart elsewhere.
         # (No-flood is a notion of OpenFlow 1.0 only.)
         self._ovs.ofctl("-O", "OpenFlow10", "mod-port", "br0", "br0", "no-flood")
-        for port in self._ports:
-            if port.socket is not None:
-                path = f'"{port.socket}"'
-                self._ovs.add_port("br0", port.name, "dpdkvhostuserclient", vhost_server_path=path)
-                continue
-            if port.tap:  # its own kind: DPDK's wants a tx queue for each rx queue, which it doesn't get here
-                self._ovs.add_port("br0", port.name, "tap")
-            else:
-                self._ovs.add_port("br0", port.name, "dpdk", dpdk_devargs=f'"{port.devargs}"')
         # The limit in force starts at 10,000 and grows by some 2,000 a second: start where it would end.
         self._ovs.appctl("upcall/set-flow-limit", str(_FLOW_LIMIT))
+
+    def _add_port(self, port: Port, number: int) -> None:
+        if port.socket is not None:
+            path = f'"{port.socket}"'
+            self._ovs.add_port("br0", port.name, "dpdkvhostuserclient", number, vhost_server_path=path)
+        elif port.tap:  # its own kind: DPDK's wants a tx queue for each rx queue, which it doesn't get here
+            self._ovs.add_port("br0", port.name, "tap", number)
+        else:
+            self._ovs.add_port("br0", port.name, "dpdk", number, dpdk_devargs=f'"{port.devargs}"')
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -192,13 +237,18 @@ class TestpmdContender:
 
     __test__ = False  # not a test class, whatever its name says to pytest
 
-    def __init__(self, ports: Sequence[Port], mbufs: int) -> None:
+    def __init__(self, ports: Sequence[Port], mbufs: int, flows: Path | None) -> None:
+        del flows  # it has no tables
         self._ports, self._mbufs = ports, mbufs
         self._testpmd: Testpmd | None = None
 
     @property
     def pid(self) -> int:
         return self._running.pid
+
+    @property
+    def management(self) -> Path:
+        raise LabError("testpmd speaks no OpenFlow")
 
     def read(self) -> Reading:
         before = time.monotonic()
@@ -240,14 +290,18 @@ class TestpmdContender:
         return self._testpmd
 
 
-def start(name: ContenderName, ports: Sequence[Port], mbufs: int) -> Contender:
-    """The contender of that name, not yet entered; its pool holds `mbufs` where that can be chosen."""
-    kinds: dict[ContenderName, Callable[[Sequence[Port], int], Contender]] = {
+def start(name: ContenderName, ports: Sequence[Port], mbufs: int, flows: Path | None = None) -> Contender:
+    """The contender of that name, not yet entered; its ports have OpenFlow numbers 1, 2, ….
+
+    Its pool holds `mbufs` where that can be chosen. `flows` is a file for `ovs-ofctl add-flows`; without one
+    the contender is a learning switch.
+    """
+    kinds: dict[ContenderName, Callable[[Sequence[Port], int, Path | None], Contender]] = {
         "turnout": TurnoutContender,
         "ovs": OvsContender,
         "testpmd": TestpmdContender,
     }
-    return kinds[name](ports, mbufs)
+    return kinds[name](ports, mbufs, flows)
 
 
 def _number(pattern: str, text: str) -> int:

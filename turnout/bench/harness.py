@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from turnout.bench.churn import Churner
 from turnout.bench.contenders import CONTROL_CORE, WORKER_CORE, Contender, Port, start
 from turnout.bench.results import Measurement
+from turnout.bench.rules import OneRule
 from turnout.bench.scenarios import ContenderName, Scenario
-from turnout.bench.traffic import cached_pcap
+from turnout.bench.traffic import cached_flows, cached_pcap
 from turnout.lab.console import LabError
 from turnout.lab.testpmd import Testpmd, virtio_user
 from turnout.lab.threads import cpu_times, worker
@@ -34,7 +36,7 @@ class Timing:
     """How long to measure. Seconds."""
 
     window: float = 3.0
-    settle: float = 30.0  # at most this long until the rate stops rising
+    settle: float = 60.0  # at most this long until the rate stops rising
 
 
 @contextlib.contextmanager
@@ -42,10 +44,11 @@ def running(scenario: Scenario, name: ContenderName, pcaps: Path) -> Iterator[Co
     """`scenario` under way on the contender `name`; `pcaps` is the folder of cached pcap files."""
     with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder, contextlib.ExitStack() as stack:
         sockets = (Path(folder) / "a.sock", Path(folder) / "b.sock")
-        contender = stack.enter_context(start(name, _ports(scenario, sockets, pcaps), scenario.mbufs))
+        flows = cached_flows(pcaps, scenario.rules) if scenario.rules else None
+        contender = stack.enter_context(start(name, _ports(scenario, sockets, pcaps), scenario.mbufs, flows))
         # The guest owns its sockets and comes second: every contender reconnects by itself.
         if scenario.harness == "generator":
-            generator = stack.enter_context(_generator(sockets[0], pcaps, scenario.flows))
+            generator = stack.enter_context(_generator(sockets[0], _pcap(scenario, pcaps), scenario.flows))
             generator.wait_link(1)
             generator.start()
         elif scenario.harness == "loop":
@@ -66,12 +69,18 @@ def measure(
     progress: Progress,
 ) -> Measurement:
     """Waits until the rate has stopped rising, then counts for a window. LabError if nothing is delivered."""
-    settled = _settle(contender, scenario.flows, timing.settle, progress)
-    thread = worker(contender.pid, WORKER_CORE)
-    waited, first = cpu_times(contender.pid)[thread].waited, contender.read()
-    time.sleep(timing.window)
-    last = contender.read()
-    waited = cpu_times(contender.pid)[thread].waited - waited
+    with contextlib.ExitStack() as stack:
+        churner = Churner(scenario.churn) if scenario.churn else None
+        if churner is not None:
+            stack.enter_context(churner.running(contender.management))
+        settled = _settle(contender, scenario.flows, timing.settle, progress)
+        thread = worker(contender.pid, WORKER_CORE)
+        waited, churned = cpu_times(contender.pid)[thread].waited, churner.done() if churner else 0
+        first = contender.read()
+        time.sleep(timing.window)
+        last = contender.read()
+        waited = cpu_times(contender.pid)[thread].waited - waited
+        churned = churner.done() - churned if churner else 0
     mpps = last.mpps_since(first)
     progress(f"{mpps:.2f} Mpps")
     if mpps <= 0:
@@ -84,6 +93,7 @@ def measure(
         cycles_per_packet=last.cycles_per_packet_since(first),
         settled=settled,
         disturbed=waited / (last.at - first.at),
+        churned=churned / (last.at - first.at) if churner else None,
     )
 
 
@@ -111,8 +121,7 @@ def _settle(contender: Contender, flows: int, limit: float, progress: Progress) 
 def _ports(scenario: Scenario, sockets: tuple[Path, Path], pcaps: Path) -> tuple[Port, Port]:
     match scenario.harness:
         case "replay":
-            pcap = cached_pcap(pcaps, scenario.flows)
-            replay = f"net_pcap0,rx_pcap={pcap},infinite_rx=1,tx_pcap=/dev/null"
+            replay = f"net_pcap0,rx_pcap={_pcap(scenario, pcaps)},infinite_rx=1,tx_pcap=/dev/null"
             return Port("source", devargs=replay), Port("sink", devargs=_NULL)
         case "generator":
             return Port("source", socket=sockets[0]), Port("sink", devargs=_NULL)
@@ -120,8 +129,11 @@ def _ports(scenario: Scenario, sockets: tuple[Path, Path], pcaps: Path) -> tuple
             return Port("a", socket=sockets[0]), Port("b", socket=sockets[1])
 
 
-def _generator(socket: Path, pcaps: Path, flows: int) -> Testpmd:
-    pcap = cached_pcap(pcaps, flows)
+def _pcap(scenario: Scenario, pcaps: Path) -> Path:
+    return cached_pcap(pcaps, scenario.rules or OneRule(), scenario.flows)
+
+
+def _generator(socket: Path, pcap: Path, flows: int) -> Testpmd:
     return Testpmd(
         [f"net_pcap0,rx_pcap={pcap},infinite_rx=1", virtio_user(socket, server=True, mac=_GUEST_MACS[0])],
         core=CONTROL_CORE,

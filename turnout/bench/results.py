@@ -19,6 +19,7 @@ class Measurement:
     cycles_per_packet: float | None  # TSC cycles of busy polls; None: the contender doesn't say
     settled: bool  # whether the rate had stopped rising before the window
     disturbed: float  # share of the window in which other processes kept the worker from its core
+    churned: float | None = None  # flow_mods/s that the contender carried out; None: none were sent
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,14 @@ class OvsDpdk:
         """A userspace-datapath bridge, without the kernel interface's need of an address."""
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", "protocols=[]")
 
-    def add_port(self, bridge: str, name: str, type: str, **options: str) -> None:
-        """Add a port; `options` keys use `_` for OVS's `-`, e.g. `dpdk_devargs="net_null0,no-rx=1"`."""
+    def add_port(self, bridge: str, name: str, type: str, number: int = 0, **options: str) -> None:
+        """Add a port; `options` keys use `_` for OVS's `-`, e.g. `dpdk_devargs="net_null0,no-rx=1"`.
+
+        `number` is its OpenFlow port number, 0 for the next free one.
+        """
         settings = [f"options:{key.replace('_', '-')}={value}" for key, value in options.items()]
+        if number:
+            settings.append(f"ofport_request={number}")
         self.vsctl("add-port", bridge, name, "--", "set", "interface", name, f"type={type}", *settings)
         if error := self.vsctl("get", "interface", name, "error").strip().strip('[]"'):
             raise LabError(f"OVS-DPDK port {name}: {error}")
