@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames into one port of a switch and out of the others, without waiting for silence.
 
-Behind each frame goes a marker, which a rule of the highest priority sends out of every port: a port whose marker has
-come has sent all that it was going to, because a switch keeps the order of one port's packets.
+Behind each frame goes a marker, which a rule of the highest priority sends out of every port: a port whose marker
+has come has sent all that it was going to, because a switch keeps the order of one port's packets.
 """
 
 import contextlib

@@ -1,11 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E501 a table's rows
 """One case for each match field, exact and (where 7.2.3.7, table 12, lets it) masked; OpenFlow 1.3.5, section 7.2.3."""
 
 from tests.peers import wire
 from tests.semantics.case import Case, Step
 from tests.semantics.packets import (
-    ICMP, IP, PAYLOAD, SCTP, TCP, UDP, A, B, C, Dot1AH, Dot1Q, Ether, IPv6, IPv6ExtHdrHopByHop, Packet, advertisement,
-    arp, echo6, ether, ip, ip6, mpls, solicitation, tcp, udp, vlan,
+    ICMP,
+    IP,
+    PAYLOAD,
+    SCTP,
+    TCP,
+    UDP,
+    A,
+    B,
+    C,
+    Dot1AH,
+    Dot1Q,
+    Ether,
+    IPv6,
+    IPv6ExtHdrHopByHop,
+    Packet,
+    advertisement,
+    arp,
+    echo6,
+    ether,
+    ip,
+    ip6,
+    mpls,
+    solicitation,
+    tcp,
+    udp,
+    vlan,
 )  # fmt: skip
 
 _BOTH = ("OpenFlow10", "OpenFlow13")
@@ -94,7 +119,13 @@ MATCHES = [
     ),
     _field("VLAN_VID", "dl_vlan=7", (vlan(7), True), (vlan(8), False), (udp(), False)),
     _field("VLAN_VID: a priority tag has VID 0", "dl_vlan=0", (vlan(0), True), (udp(), False)),
-    _field("VLAN_VID, OFPVID_NONE: untagged only", "vlan_tci=0", (udp(), True), (vlan(0), False), (vlan(7), False)),
+    _field(
+        "VLAN_VID, OFPVID_NONE: untagged only",
+        "vlan_tci=0",
+        (udp(), True),
+        (vlan(0), False),
+        (vlan(7), False),
+    ),
     _field(
         "VLAN_VID, OFPVID_PRESENT masked: tagged, whatever the VID",
         "vlan_vid=0x1000/0x1000",
@@ -107,7 +138,9 @@ MATCHES = [
         *((vlan(7), True), (vlan(8), False), (udp(), False)),
         versions=("OpenFlow13",),
     ),
-    _field("VLAN_VID of 802.1ad's tag", "dl_vlan=7", (vlan(7, tpid=0x88A8), True), (vlan(8, tpid=0x88A8), False)),
+    _field(
+        "VLAN_VID of 802.1ad's tag", "dl_vlan=7", (vlan(7, tpid=0x88A8), True), (vlan(8, tpid=0x88A8), False)
+    ),
     _field(
         "VLAN_VID is the outer tag's",
         "dl_vlan=7",
@@ -116,14 +149,20 @@ MATCHES = [
     ),
     _field("VLAN_PCP", "dl_vlan=7,dl_vlan_pcp=5", (vlan(7, 5), True), (vlan(7, 4), False)),
     _field("VLAN_PCP of any VLAN", "dl_vlan_pcp=5", (vlan(9, 5), True), (vlan(9, 4), False), (udp(), False)),
-    _field("IP_DSCP of IPv4; ECN does not count", "ip,ip_dscp=46", (udp(tos=0xB9), True), (udp(tos=0xB4), False)),
+    _field(
+        "IP_DSCP of IPv4; ECN does not count", "ip,ip_dscp=46", (udp(tos=0xB9), True), (udp(tos=0xB4), False)
+    ),
     _field(
         "IP_DSCP of IPv6", "ipv6,ip_dscp=46", (ip6(tc=0xB8) / PAYLOAD, True), (ip6(tc=0x2E) / PAYLOAD, False)
     ),
     _field("IP_ECN of IPv4", "ip,nw_ecn=2", (udp(tos=0xB2), True), (udp(tos=0xB3), False)),
-    _field("IP_ECN of IPv6", "ipv6,nw_ecn=3", (ip6(tc=0x03) / PAYLOAD, True), (ip6(tc=0x30) / PAYLOAD, False)),
+    _field(
+        "IP_ECN of IPv6", "ipv6,nw_ecn=3", (ip6(tc=0x03) / PAYLOAD, True), (ip6(tc=0x30) / PAYLOAD, False)
+    ),
     _field("IP_PROTO of IPv4", "ip,nw_proto=99", (ip(proto=99) / PAYLOAD, True), (udp(), False)),
-    _field("IP_PROTO of IPv6", "ipv6,nw_proto=99", (ip6(nh=99) / PAYLOAD, True), (ip6(nh=98) / PAYLOAD, False)),
+    _field(
+        "IP_PROTO of IPv6", "ipv6,nw_proto=99", (ip6(nh=99) / PAYLOAD, True), (ip6(nh=98) / PAYLOAD, False)
+    ),
     _field(
         "IP_PROTO of IPv6 is the last header's",
         "ipv6,nw_proto=17",
@@ -132,7 +171,10 @@ MATCHES = [
     ),
     _field("IPV4_SRC", "ip,nw_src=10.0.0.1", (udp(), True), (udp(src="10.0.0.9"), False), (arp(), False)),
     _field(
-        "IPV4_SRC masked: a prefix", "ip,nw_src=10.1.0.0/16", (udp(src="10.1.9.9"), True), (udp(src="10.2.9.9"), False)
+        "IPV4_SRC masked: a prefix",
+        "ip,nw_src=10.1.0.0/16",
+        (udp(src="10.1.9.9"), True),
+        (udp(src="10.2.9.9"), False),
     ),
     _field(
         "IPV4_SRC masked in arbitrary bits",
@@ -141,14 +183,21 @@ MATCHES = [
     ),
     _field("IPV4_DST", "ip,nw_dst=10.0.0.2", (udp(), True), (udp(dst="10.0.0.9"), False)),
     _field(
-        "IPV4_DST masked: a prefix", "ip,nw_dst=192.0.2.0/25", (udp(dst="192.0.2.1"), True), (udp(dst="192.0.2.200"), False)
+        "IPV4_DST masked: a prefix",
+        "ip,nw_dst=192.0.2.0/25",
+        (udp(dst="192.0.2.1"), True),
+        (udp(dst="192.0.2.200"), False),
     ),
     _field("TCP_SRC", "tcp,tp_src=1000", (tcp(1000), True), (tcp(1001), False), (udp(1000), False)),
     _field("TCP_DST", "tcp,tp_dst=2000", (tcp(), True), (tcp(dport=2001), False), (udp(), False)),
-    _field("TCP_DST of IPv6", "tcp6,tp_dst=2000", (ip6() / TCP(dport=2000), True), (ip6() / TCP(dport=1), False)),
+    _field(
+        "TCP_DST of IPv6", "tcp6,tp_dst=2000", (ip6() / TCP(dport=2000), True), (ip6() / TCP(dport=1), False)
+    ),
     _field("UDP_SRC", "udp,tp_src=1000", (udp(), True), (udp(1001), False), (tcp(), False)),
     _field("UDP_DST", "udp,tp_dst=2000", (udp(), True), (udp(dport=2001), False), (tcp(), False)),
-    _field("UDP_SRC of IPv6", "udp6,tp_src=53", (ip6() / UDP(sport=53), True), (ip6() / UDP(sport=54), False)),
+    _field(
+        "UDP_SRC of IPv6", "udp6,tp_src=53", (ip6() / UDP(sport=53), True), (ip6() / UDP(sport=54), False)
+    ),
     _field(
         "UDP ports of a later fragment: it has none (5.3, fragments are 0 there)",
         "udp,tp_dst=2000",
@@ -156,14 +205,23 @@ MATCHES = [
         (ip(proto=17, frag=10) / PAYLOAD, False),
     ),
     _field(
-        "SCTP_SRC", "sctp,tp_src=5", (ip() / SCTP(sport=5, dport=6), True), (ip() / SCTP(sport=6, dport=6), False)
+        "SCTP_SRC",
+        "sctp,tp_src=5",
+        (ip() / SCTP(sport=5, dport=6), True),
+        (ip() / SCTP(sport=6, dport=6), False),
     ),
     _field(
-        "SCTP_DST", "sctp,tp_dst=6", (ip() / SCTP(sport=5, dport=6), True), (ip() / SCTP(sport=5, dport=5), False)
+        "SCTP_DST",
+        "sctp,tp_dst=6",
+        (ip() / SCTP(sport=5, dport=6), True),
+        (ip() / SCTP(sport=5, dport=5), False),
     ),
     _field("ICMPV4_TYPE", "icmp,icmp_type=8", (ip() / ICMP(type=8), True), (ip() / ICMP(type=0), False)),
     _field(
-        "ICMPV4_CODE", "icmp,icmp_type=3,icmp_code=1", (ip() / ICMP(type=3, code=1), True), (ip() / ICMP(type=3), False)
+        "ICMPV4_CODE",
+        "icmp,icmp_type=3,icmp_code=1",
+        (ip() / ICMP(type=3, code=1), True),
+        (ip() / ICMP(type=3), False),
     ),
     _field("ARP_OP", "arp,arp_op=2", (arp(2), True), (arp(1), False)),
     _field("ARP_SPA", "arp,arp_spa=10.0.0.1", (arp(), True), (arp(psrc="10.0.0.3"), False)),
@@ -172,7 +230,10 @@ MATCHES = [
     _field("ARP_TPA masked", "arp,arp_tpa=10.0.0.0/30", (arp(), True), (arp(pdst="10.0.0.7"), False)),
     _field("ARP_SHA", f"arp,arp_sha={A}", (arp(), True), (arp(hwsrc=C), False)),
     _field(
-        "ARP_SHA masked", "arp,arp_sha=02:00:00:00:00:00/ff:00:00:00:00:00", (arp(), True), (arp(hwsrc="06" + A[2:]), False)
+        "ARP_SHA masked",
+        "arp,arp_sha=02:00:00:00:00:00/ff:00:00:00:00:00",
+        (arp(), True),
+        (arp(hwsrc="06" + A[2:]), False),
     ),
     _field("ARP_THA", f"arp,arp_tha={C}", (arp(2, hwdst=C), True), (arp(2, hwdst=B), False)),
     _field("IPV6_SRC", "ipv6,ipv6_src=fd00::1", (echo6(), True), (ip6(src="fd00::3") / PAYLOAD, False)),
@@ -190,7 +251,10 @@ MATCHES = [
         (ip6(dst="fd77::3") / PAYLOAD, False),
     ),
     _field(
-        "IPV6_FLABEL", "ipv6,ipv6_label=0x12345", (ip6(fl=0x12345) / PAYLOAD, True), (ip6(fl=0x12346) / PAYLOAD, False)
+        "IPV6_FLABEL",
+        "ipv6,ipv6_label=0x12345",
+        (ip6(fl=0x12345) / PAYLOAD, True),
+        (ip6(fl=0x12346) / PAYLOAD, False),
     ),
     _field(
         "IPV6_FLABEL masked",
@@ -274,7 +338,11 @@ PRECEDENCE = [
            priority=30,ip,nw_dst=10.0.0.0/8 actions=output:3
            priority=20,ip,nw_dst=10.0.0.2 actions=output:4
            priority=40,tcp actions=output:5""",
-        [Step(1, udp(), {3: udp()}), Step(1, tcp(), {5: tcp()}), Step(1, udp(dst="9.9.9.9"), {2: udp(dst="9.9.9.9")})],
+        [
+            Step(1, udp(), {3: udp()}),
+            Step(1, tcp(), {5: tcp()}),
+            Step(1, udp(dst="9.9.9.9"), {2: udp(dst="9.9.9.9")}),
+        ],
         versions=_BOTH,
     ),
     Case(

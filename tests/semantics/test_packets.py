@@ -5,10 +5,12 @@ import pytest
 
 from tests.peers.frames import Wires
 from tests.peers.switch import Peer
+from tests.semantics.action_cases import ACTIONS
 from tests.semantics.case import Case, play
+from tests.semantics.instruction_cases import PIPELINES
 from tests.semantics.match_cases import MATCHES, PRECEDENCE
 
-_CASES = [one for case in (*MATCHES, *PRECEDENCE) for one in case.each_version()]
+_CASES = [one for case in (*MATCHES, *PRECEDENCE, *ACTIONS, *PIPELINES) for one in case.each_version()]
 
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: f"{case.name} ({case.versions[0][8:]})")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference for behaviour: a private, plain Open vSwitch (Debian's) on its user-space datapath, without DPDK.
+"""The reference for behaviour: a private, plain Open vSwitch (Debian's) on its user-space datapath, no DPDK.
 
 It lives in a folder and in a network namespace of its own, where its TAP ports appear.
 """
@@ -14,7 +14,7 @@ from turnout.lab.console import Console, LabError, run
 from turnout.lab.netns import Namespace
 from turnout.lab.wait import until
 
-_VSWITCHD = "/usr/lib/openvswitch-switch/ovs-vswitchd"  # what `ovs-vswitchd` is may be an alternative, with DPDK
+_VSWITCHD = "/usr/lib/openvswitch-switch/ovs-vswitchd"  # not an alternative
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
