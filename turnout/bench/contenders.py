@@ -152,7 +152,9 @@ class TurnoutContender(_Switch):
             columns = ["type=tap"]
         else:
             columns = ["type=dpdk", f"options:dpdk-devargs={port.devargs}"]
-        self._daemon.add_port("br0", port.name, *columns, f"ofport_request={number}")
+        if self._flows is not None:
+            columns.append(f"ofport_request={number}")
+        self._daemon.add_port("br0", port.name, *columns)
 
     def _configure(self) -> None:
         super()._configure()
