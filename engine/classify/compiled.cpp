@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/classify/compiled.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace turnout::classify {
+namespace {
+
+constexpr size_t kFew = 4;  // rules up to which comparing each is faster than hashing
+
+size_t lines_of(const Layout& layout) { return (sizeof(Rule) + layout.words() * sizeof(uint64_t) + kLine - 1) / kLine; }
+static_assert(sizeof(Rule) + kMaxWords * sizeof(uint64_t) <= Arena::kMaxLines * kLine);
+
+Entry* entry(Rule* rule) { return static_cast<Entry*>(rule); }
+const Entry* entry(const Rule* rule) { return static_cast<const Entry*>(rule); }
+
+bool same_values(const Entry& entry, const uint64_t* values, unsigned words) {
+    return std::memcmp(entry.values(), values, words * sizeof(uint64_t)) == 0;
+}
+
+}  // namespace
+
+// --- reclamation
+
+void Compiled::Retired::hand_over(Reclaimer& to) {
+    for (const Item& item : std::exchange(items_, {})) to.later(item.what, item.free);
+}
+
+Compiled::Compiled(Reclaimer& reclaimer) : reclaimer_(reclaimer), view_(nullptr) {
+    auto view = std::make_unique<View>();
+    view->linear = true;
+    view_.store(view.release(), std::memory_order_release);
+    for (const FlowKey& reads : common_reads()) layouts_.push_back(std::make_unique<Layout>(reads));
+}
+
+Compiled::~Compiled() {
+    delete view_.load(std::memory_order_relaxed);
+    delete[] shapes_.load(std::memory_order_relaxed);
+}
+
+void Compiled::leave() {
+    if (leaving_.empty()) return;
+    auto* const batch = new Leaving{shared_from_this(), std::exchange(leaving_, {})};
+    reclaimer_.later(batch, [](void* p) {
+        std::unique_ptr<Leaving> unlinking(static_cast<Leaving*>(p));
+        Compiled& from = *unlinking->from;
+        if (from.closed_) return;  // all of its memory goes at once
+        for (Entry* rule : unlinking->rules) from.unlink(rule);
+        from.retired_.later(unlinking.release(), [](void* q) {
+            const std::unique_ptr<Leaving> freeing(static_cast<Leaving*>(q));
+            if (!freeing->from->closed_)
+                for (Entry* rule : freeing->rules) freeing->from->free(rule);
+        });
+        from.retired_.hand_over(from.reclaimer_);
+    });
+}
+
+void Compiled::free(Entry* rule) {
+    Shape* const of = shape(*rule);
+    const size_t lines = lines_of(*of->layout);
+    rule->~Entry();
+    arena_.free(rule, lines);
+    release(of);
+}
+
+// --- shapes and layouts
+
+size_t Compiled::MaskHash::operator()(const FlowKey& mask) const {
+    uint64_t h = 0;
+    for (size_t i = 0; i < kKeyWords; i++) h = (h ^ word(mask, i)) * 0x9e37'79b9'7f4a'7c15, h ^= h >> 32;
+    return h;
+}
+
+const Shape* Compiled::find_shape(const FlowKey& mask) const {
+    if (last_shape_ && MaskEqual()(last_shape_->mask, mask)) return last_shape_;
+    const auto found = by_mask_.find(mask);
+    return found == by_mask_.end() ? nullptr : found->second.get();
+}
+
+Shape* Compiled::shape_of(const FlowKey& mask) {
+    if (const Shape* known = find_shape(mask)) return last_shape_ = const_cast<Shape*>(known);
+    auto made = std::make_unique<Shape>();
+    made->mask = mask;
+    made->layout = layout_for(mask);
+    made->layout->pack(mask, made->packed);
+    if (free_shapes_.empty()) {
+        if (n_shapes_ == size_t{1} << 24) throw std::bad_alloc();
+        if (n_shapes_ == room_for_shapes_) {
+            room_for_shapes_ = std::max<size_t>(16, 2 * room_for_shapes_);
+            Shape** const larger = new Shape*[room_for_shapes_]();
+            Shape** const old = shapes_.load(std::memory_order_relaxed);
+            std::copy_n(old, n_shapes_, larger);
+            shapes_.store(larger, std::memory_order_release);
+            retired_.later(old, [](void* p) { delete[] static_cast<Shape**>(p); });
+        }
+        free_shapes_.push_back(static_cast<uint32_t>(n_shapes_++));
+    }
+    made->id = free_shapes_.back();
+    free_shapes_.pop_back();
+    shapes_.load(std::memory_order_relaxed)[made->id] = made.get();
+    last_shape_ = made.get();
+    by_mask_.emplace(mask, std::move(made));
+    return last_shape_;
+}
+
+void Compiled::release(Shape* shape) {
+    if (--shape->users) return;
+    if (last_shape_ == shape) last_shape_ = nullptr;
+    free_shapes_.push_back(shape->id);
+    by_mask_.erase(FlowKey(shape->mask));
+}
+
+// The common layouts first; then those made for this table, the latest of which covers what the ones before it do.
+const Layout* Compiled::layout_for(const FlowKey& mask) {
+    for (const auto& layout : layouts_)
+        if (layout->holds(mask)) return layout.get();
+    FlowKey reads = mask;
+    for (size_t i = common_reads().size(); i < layouts_.size(); i++)
+        reads = bits_of_either(reads, layouts_[i]->covers());
+    layouts_.push_back(std::make_unique<Layout>(reads));
+    return layouts_.back().get();
+}
+
+// --- tuples
+
+Tuple* Compiled::home_for(Shape* shape, const uint64_t*) {
+    return shape->homes.empty() ? add_tuple(shape) : shape->homes.front().tuple;
+}
+
+Tuple* Compiled::add_tuple(Shape* shape) {
+    shape->users++;
+    tuples_.push_back(std::make_unique<Tuple>(*shape->layout, shape->mask, shape->id));
+    return tuples_.back().get();
+}
+
+void Compiled::link(Entry* entry, Tuple* tuple) {
+    auto& homes = shape(*entry)->homes;
+    auto home = std::find_if(homes.begin(), homes.end(), [&](const Shape::Home& h) { return h.tuple == tuple; });
+    if (home == homes.end()) home = homes.insert(homes.end(), {tuple, 0});
+    home->rules++;
+    tuple->insert(entry, retired_);
+    linked_++;
+    refresh(*tuple);
+}
+
+void Compiled::unlink(Entry* entry) {
+    auto& homes = shape(*entry)->homes;
+    const auto home =
+        std::find_if(homes.begin(), homes.end(), [&](const Shape::Home& h) { return h.tuple->erase(entry, retired_); });
+    Tuple* const tuple = home->tuple;
+    if (--home->rules == 0) homes.erase(home);
+    linked_--;
+    refresh(*tuple);
+    if (tuple->size()) return;
+    const auto owner = std::find_if(tuples_.begin(), tuples_.end(), [&](const auto& t) { return t.get() == tuple; });
+    retired_.later(owner->release());
+    tuples_.erase(owner);
+    release(shapes_.load(std::memory_order_relaxed)[tuple->own_shape()]);
+}
+
+// --- the view
+
+// Makes the view right for a tuple that has gained or lost a rule. A worker that holds the view as it was may miss the
+// gained rule, whose version it does not have yet; the lost one nobody may see any more.
+void Compiled::refresh(const Tuple& changed) {
+    const View& view = *view_.load(std::memory_order_relaxed);
+    if (view.linear || linked_ <= kFew) return rebuild_view();
+    const int32_t highest = changed.highest();
+    for (size_t t = 0; t < view.n_items; t++) {
+        View::Item& item = view.items[t];
+        if (item.tuple != &changed) continue;
+        if (changed.size() == 0) break;
+        if (item.highest.load(std::memory_order_relaxed) == highest) return;
+        const bool sorted =
+            (t == 0 || view.items[t - 1].highest.load(std::memory_order_relaxed) >= highest) &&
+            (t + 1 == view.n_items || view.items[t + 1].highest.load(std::memory_order_relaxed) <= highest);
+        if (!sorted) break;
+        item.highest.store(highest, std::memory_order_relaxed);
+        return;
+    }
+    rebuild_view();
+}
+
+void Compiled::rebuild_view() {
+    auto view = std::make_unique<View>();
+    std::vector<const Tuple*> order;
+    for (const auto& tuple : tuples_)
+        if (tuple->size()) order.push_back(tuple.get());
+    std::stable_sort(order.begin(), order.end(),
+                     [](const Tuple* a, const Tuple* b) { return a->highest() > b->highest(); });
+    view->n_items = order.size();
+    view->items = std::make_unique<View::Item[]>(order.size());
+    for (size_t t = 0; t < order.size(); t++) {
+        view->items[t].tuple = order[t];
+        view->items[t].highest.store(order[t]->highest(), std::memory_order_relaxed);
+    }
+    view->linear = linked_ <= kFew;
+    if (view->linear) add_few(*view);
+    retired_.later(view_.load(std::memory_order_relaxed));
+    view_.store(view.release(), std::memory_order_release);
+}
+
+void Compiled::add_few(View& view) const {
+    for (size_t t = 0; t < view.n_items; t++)
+        view.items[t].tuple->for_each([&](const Entry* rule) { view.few.push_back({rule, 0, 0}); });
+    std::sort(view.few.begin(), view.few.end(),
+              [](const View::One& a, const View::One& b) { return a.rule->priority > b.rule->priority; });
+    for (View::One& one : view.few) {
+        const Match match = match_of(*one.rule);
+        one.first = view.tests.size();
+        for (size_t i = 0; i < kKeyWords; i++)
+            if (word(match.mask, i)) view.tests.push_back({word(match.mask, i), word(match.value, i), i});
+        one.n = view.tests.size() - one.first;
+    }
+}
+
+// --- control
+
+Rule* Compiled::insert(const Match& match, const Classifier::NewRule& rule) {
+    if (rule.added > leaving_at_) leave();
+    Shape* const of = shape_of(match.mask);
+    Entry* const made = new (arena_.allocate(lines_of(*of->layout))) Entry{};
+    made->program = rule.program;
+    made->flow = rule.flow;
+    made->added = rule.added & 0xffff'ffff'ffff;
+    made->priority = rule.priority;
+    made->tally = rule.tally;
+    made->table = rule.table;
+    made->shape = of->id & 0xff'ffff;
+    of->layout->pack(match.value, made->values());
+    of->users++;
+    if (size_++ == 0) reads_ = FlowKey{};
+    reads_ = bits_of_either(reads_, match.mask);
+    link(made, home_for(of, made->values()));
+    retired_.hand_over(reclaimer_);
+    return made;
+}
+
+void Compiled::remove(Rule* rule, Version at) {
+    if (rule->added >= at) return undo(rule);  // no version has it
+    if (at > leaving_at_) leave();
+    leaving_at_ = at;
+    rule->removed.store(at, std::memory_order_relaxed);
+    leaving_.push_back(entry(rule));
+    size_--;
+}
+
+void Compiled::undo(Rule* rule) {
+    rule->removed.store(0, std::memory_order_relaxed);
+    size_--;
+    unlink(entry(rule));
+    struct Undone {
+        std::shared_ptr<Compiled> from;
+        Entry* rule;
+    };
+    retired_.later(new Undone{shared_from_this(), entry(rule)}, [](void* p) {
+        const std::unique_ptr<Undone> undone(static_cast<Undone*>(p));
+        if (!undone->from->closed_) undone->from->free(undone->rule);
+    });
+    retired_.hand_over(reclaimer_);
+}
+
+void Compiled::published(Version at) {
+    if (leaving_at_ <= at) leave();
+}
+
+Rule* Compiled::find(const Match& match, uint16_t priority, Version at) const {
+    const Shape* const of = find_shape(match.mask);
+    if (!of) return nullptr;
+    uint64_t values[kMaxWords];
+    of->layout->pack(match.value, values);
+    for (const Shape::Home& home : of->homes) {
+        const Entry* const found = home.tuple->find(values, [&](const Entry* rule) {
+            return rule->shape == of->id && rule->priority == priority && rule->visible(at) &&
+                   same_values(*rule, values, of->layout->words());
+        });
+        if (found) return const_cast<Entry*>(found);
+    }
+    return nullptr;
+}
+
+Match Compiled::match_of(const Rule& rule) const {
+    const Shape& of = *shape(rule);
+    return {of.layout->unpack(entry(&rule)->values()), of.mask};
+}
+
+void Compiled::for_each(const Match& wide, Version at, const std::function<void(Rule&)>& visit) const {
+    std::vector<Entry*> found;
+    std::vector<uint64_t> value(kMaxWords), mask(kMaxWords);
+    for (const auto& tuple : tuples_) {
+        const Layout& layout = tuple->layout();
+        if (!layout.holds(wide.mask)) continue;
+        layout.pack(wide.value, value.data());
+        layout.pack(wide.mask, mask.data());
+        tuple->for_each([&](const Entry* rule) {
+            if (!rule->visible(at)) return;
+            const Shape& of = *shape(*rule);
+            uint64_t differs = 0;
+            for (unsigned w = 0; w < layout.words(); w++)
+                differs |= (mask[w] & ~of.packed[w]) | ((rule->values()[w] & mask[w]) ^ value[w]);
+            if (!differs) found.push_back(const_cast<Entry*>(rule));
+        });
+    }
+    for (Entry* rule : found) visit(*rule);
+}
+
+}  // namespace turnout::classify

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lookups. Keys in, rules out; on any number of workers.
+//
+// A burst goes through the tuples together, in stages: hash and prefetch the buckets, compare tags and prefetch the
+// rules, compare the rules. Memory is waited for once a stage, not once a packet. A packet drops out when what it has
+// found outranks all that is left.
+#include <array>
+
+#include "engine/classify/compiled.hpp"
+
+namespace turnout::classify {
+namespace {
+
+bool wants(const View& view, const View::One& one, const FlowKey& key) {
+    uint64_t differs = 0;
+    for (size_t t = one.first; t < one.first + one.n; t++)
+        differs |= (word(key, view.tests[t].word) & view.tests[t].mask) ^ view.tests[t].value;
+    return !differs;
+}
+
+void compare_each(const View& view, std::span<const FlowKey* const> keys, Version at, std::span<const Rule*> out) {
+    for (size_t i = 0; i < keys.size(); i++) {
+        out[i] = nullptr;
+        for (const View::One& one : view.few) {
+            if (!wants(view, one, *keys[i]) || !one.rule->visible(at)) continue;
+            out[i] = one.rule;
+            break;
+        }
+    }
+}
+
+// A burst on its way through the tuples.
+class Search {
+public:
+    Search(std::span<const FlowKey* const> keys, Version at, const std::atomic<Shape**>& shapes,
+           std::span<const Rule*> best)
+        : keys_(keys), at_(at), shapes_(shapes), best_(best) {
+        for (size_t i = 0; i < keys_.size(); i++) {
+            best_[i] = nullptr;
+            priority_[i] = -1;
+        }
+    }
+
+    void run(const View& view) {
+        for (size_t t = 0; t < view.n_items; t++) {
+            const View::Item& item = view.items[t];
+            const int32_t highest = item.highest.load(std::memory_order_relaxed);
+            n_active_ = 0;
+            for (unsigned i = 0; i < keys_.size(); i++) {
+                active_[n_active_] = static_cast<uint8_t>(i);
+                n_active_ += priority_[i] < highest;
+            }
+            if (n_active_ == 0) return;
+            pack(item.tuple->layout());
+            probe(*item.tuple);
+        }
+    }
+
+private:
+    void pack(const Layout& layout) {
+        if (layout_ == &layout) return;
+        layout.pack(keys_, packed_);
+        layout_ = &layout;
+    }
+
+    void probe(const Tuple& tuple) {
+        const Tuple::Buckets& buckets = tuple.buckets();
+        for (unsigned a = 0; a < n_active_; a++) {
+            places_[a] = tuple.place(packed_, active_[a]);
+            __builtin_prefetch(buckets.at(places_[a].home()));
+        }
+        for (unsigned a = 0; a < n_active_; a++) collect(tuple, buckets, active_[a], places_[a]);
+        decide(tuple);
+    }
+
+    void collect(const Tuple& tuple, const Tuple::Buckets& buckets, unsigned packet, Place place) {
+        const uint16_t tag = place.tag();
+        for (uint64_t n = 0; n <= buckets.mask; n++) {
+            const Bucket& bucket = *buckets.at(place.home() + n);
+            for (unsigned slots = bucket.slots_of(tag); slots; slots &= slots - 1) {
+                const Entry* const rule = bucket.ref(static_cast<unsigned>(__builtin_ctz(slots)) / 2).entry();
+                __builtin_prefetch(rule);
+                if (n_found_ == kFound) decide(tuple);
+                found_[n_found_++] = {rule, packet};
+            }
+            if (!bucket.goes_on()) [[likely]]
+                return;
+        }
+    }
+
+    void decide(const Tuple& tuple) {
+        const unsigned words = tuple.layout().words();
+        for (unsigned f = 0; f < n_found_; f++) {
+            const auto [rule, packet] = found_[f];
+            if (static_cast<int32_t>(rule->priority) <= priority_[packet] || !rule->visible(at_)) continue;
+            const uint64_t* const mask = rule->shape == tuple.own_shape()
+                                             ? tuple.packed_mask()
+                                             : shapes_.load(std::memory_order_acquire)[rule->shape]->packed;
+            const uint64_t* const values = rule->values();
+            uint64_t differs = 0;
+            for (unsigned w = 0; w < words; w++) differs |= (packed_[w][packet] & mask[w]) ^ values[w];
+            if (differs) continue;
+            best_[packet] = rule;
+            priority_[packet] = rule->priority;
+        }
+        n_found_ = 0;
+    }
+
+    struct Found {
+        const Entry* rule;
+        unsigned packet;
+    };
+    static constexpr unsigned kFound = 2 * kBurst;
+
+    const std::span<const FlowKey* const> keys_;
+    const Version at_;
+    const std::atomic<Shape**>& shapes_;
+    const std::span<const Rule*> best_;
+    int32_t priority_[kBurst];  // of best_; -1: nothing yet
+    const Layout* layout_ = nullptr;
+    unsigned n_active_ = 0, n_found_ = 0;
+    uint8_t active_[kBurst];
+    Place places_[kBurst];
+    Found found_[kFound];
+    PackedBurst packed_;  // in layout_
+};
+
+}  // namespace
+
+void Compiled::lookup(std::span<const FlowKey* const> keys, Version at, std::span<const Rule*> out) const {
+    const View& view = *view_.load(std::memory_order_acquire);
+    if (view.linear)
+        compare_each(view, keys, at, out);
+    else
+        Search(keys, at, shapes_, out).run(view);
+}
+
+}  // namespace turnout::classify
