@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control socket: any bytes, slow clients, endless messages: each costs only its own connection."""
 
+import contextlib
 import json
 import shutil
 import socket
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from turnout.control import client, unixctl
+from turnout.control.loop import Loop
 from turnout.control.unixctl import Command, Server
 from turnout.errors import TurnoutError
 
@@ -40,19 +42,22 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose loop runs in a thread."""
-    server = Server(tmp_path_factory.mktemp("u") / "s", COMMANDS)
+    loop = Loop()
+    server = Server(tmp_path_factory.mktemp("u") / "s", COMMANDS, loop)
     done = threading.Event()
 
-    def loop() -> None:
+    def run() -> None:
         while not done.is_set():
-            server.poll(0.02)
+            loop.poll(60)
 
-    thread = threading.Thread(target=loop)
+    thread = threading.Thread(target=run)
     thread.start()
     yield server
     done.set()
+    loop.wake()
     thread.join()
     server.close()
+    loop.close()
     assert not server.path.exists()
 
 
@@ -106,14 +111,15 @@ def test_the_socket_is_its_owners(server: Server) -> None:
 
 
 def test_a_taken_path(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(
-        TurnoutError, match=r"^control socket .*: taken by a running process; stop it or choose"
-    ):
-        Server(server.path, {})
-    with pytest.raises(TurnoutError, match=r"^control socket .*: no such directory .*; create it first$"):
-        Server(tmp_path / "none" / "s", {})
-    with pytest.raises(TurnoutError, match="longer than the 107 bytes"):
-        Server(tmp_path / ("x" * 200), {})
+    with contextlib.closing(Loop()) as loop:
+        with pytest.raises(
+            TurnoutError, match=r"^control socket .*: taken by a running process; stop it or choose"
+        ):
+            Server(server.path, {}, loop)
+        with pytest.raises(TurnoutError, match=r"^control socket .*: no such directory .*; create it first$"):
+            Server(tmp_path / "none" / "s", {}, loop)
+        with pytest.raises(TurnoutError, match="longer than the 107 bytes"):
+            Server(tmp_path / ("x" * 200), {}, loop)
     assert lives(server)
 
 

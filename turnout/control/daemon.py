@@ -18,6 +18,7 @@ from turnout.config.model import Config
 from turnout.config.tree import from_tree, to_tree
 from turnout.control import paths
 from turnout.control.commands import Commands
+from turnout.control.loop import READ, Loop
 from turnout.control.unixctl import Command, Server
 from turnout.errors import TurnoutError
 from turnout.switch import Switch
@@ -73,8 +74,10 @@ def serve(options: Options) -> None:
     commands: dict[str, Command] = {}
     with contextlib.ExitStack() as stack:
         stack.enter_context(_pid_file(options.socket))
-        server = stack.enter_context(contextlib.closing(Server(options.socket, commands)))
-        server.watch(stack.enter_context(_signals(stop)))
+        loop = stack.enter_context(contextlib.closing(Loop()))
+        stack.enter_context(contextlib.closing(Server(options.socket, commands, loop)))
+        signals = stack.enter_context(_signals(stop))
+        loop.watch(signals, READ, lambda _: signals.recv(4096))
         switch = stack.enter_context(
             Switch(config, run_dir=options.socket.parent, tolerant=True, housekeeping=False)
         )
@@ -87,7 +90,7 @@ def serve(options: Options) -> None:
             if (now := time.monotonic()) >= next_tick:
                 next_tick = now + 1.0
                 _tick(switch, now)
-            server.poll(next_tick - time.monotonic())
+            loop.poll(next_tick - time.monotonic())
         log.info("stopping")
 
 

@@ -12,8 +12,6 @@ import codecs
 import contextlib
 import json
 import logging
-import os
-import selectors
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +20,8 @@ from pathlib import Path
 import ovs.json  # type: ignore[import-untyped]
 import ovs.jsonrpc  # type: ignore[import-untyped]
 
-from turnout.control import host
+from turnout.control.listen import listen_unix
+from turnout.control.loop import READ, WRITE, Loop
 from turnout.errors import TurnoutError
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ class _Client:
     @property
     def events(self) -> int:
         """What to wait for: a client that does not read its replies is not read from either."""
-        return selectors.EVENT_WRITE if self._output else selectors.EVENT_READ
+        return WRITE if self._output else READ
 
     def turn(self) -> bool:
         """Whether the connection is to stay open."""
@@ -118,55 +117,26 @@ class _Client:
 
 
 class Server:
-    """Listens at `path` (mode 0600). The caller's loop calls `poll`."""
+    """Listens at `path` (mode 0600); `loop` calls it."""
 
-    def __init__(self, path: Path, commands: Mapping[str, Command]) -> None:
-        if len(os.fsencode(path)) > 107:
-            raise TurnoutError(f"control socket {path}: longer than the 107 bytes of a Unix socket's path")
-        if problem := host.free_socket(str(path)):
-            raise TurnoutError(f"control {problem}")
+    def __init__(self, path: Path, commands: Mapping[str, Command], loop: Loop) -> None:
         self.path = path
         self._commands = commands
-        self._selector = selectors.DefaultSelector()
+        self._loop = loop
         self._clients: dict[int, _Client] = {}
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.setblocking(False)
-        mask = os.umask(0o177)
-        try:
-            self._listener.bind(str(path))
-        except OSError as error:
-            self._listener.close()
-            raise TurnoutError(f"control socket {path}: {error.strerror}") from None
-        finally:
-            os.umask(mask)
-        self._listener.listen(CLIENTS)
-        self._selector.register(self._listener, selectors.EVENT_READ)
-
-    def watch(self, sock: socket.socket) -> None:
-        """Lets `poll` return when `sock` has something to read, and swallows it."""
-        self._selector.register(sock, selectors.EVENT_READ, sock)
-
-    def poll(self, seconds: float) -> None:
-        """Waits up to `seconds` for clients and gives each a turn."""
-        ready = [key for key, _ in self._selector.select(max(0.0, seconds))]
-        for key in ready:
-            if isinstance(key.data, _Client):
-                self._turn(key.data)
-            elif key.data:
-                key.data.recv(4096)
-        if any(key.fileobj is self._listener for key in ready):
-            self._accept()  # after those who leave
+        self._listener = listen_unix(path, "control")
+        loop.watch(self._listener, READ, self._accept)
 
     def close(self) -> None:
         """Drops all clients and removes the socket."""
         for client in list(self._clients.values()):
             self._drop(client)
-        self._selector.close()
+        self._loop.unwatch(self._listener)
         self._listener.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
 
-    def _accept(self) -> None:
+    def _accept(self, _events: int) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError:
@@ -177,18 +147,23 @@ class Server:
         sock.setblocking(False)
         client = _Client(sock, self._commands)
         self._clients[sock.fileno()] = client
-        self._selector.register(sock, client.events, client)
+        self._watch(client)
+
+    def _watch(self, client: _Client) -> None:
+        self._loop.watch(client.sock, client.events, lambda _: self._turn(client))
 
     def _turn(self, client: _Client) -> None:
+        before = client.events
         try:
             if client.turn():
-                self._selector.modify(client.sock, client.events, client)
+                if client.events != before:
+                    self._watch(client)
                 return
         except (ValueError, RecursionError, OSError) as error:
             log.warning("control socket: a client was dropped: %s", error)
         self._drop(client)
 
     def _drop(self, client: _Client) -> None:
-        self._selector.unregister(client.sock)
+        self._loop.unwatch(client.sock)
         del self._clients[client.sock.fileno()]
         client.sock.close()
