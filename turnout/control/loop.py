@@ -69,7 +69,7 @@ class Loop:
             self._selector.unregister(what)
 
     def soon(self, run: Callable[[], object]) -> None:
-        """Calls `run` in the next turn, which then does not wait."""
+        """Calls `run` once, after all that are ready in this turn or the next, which does not wait then."""
         self._soon.append(run)
 
     def at(self, when: float, run: Callable[[], object]) -> Timer:
@@ -92,12 +92,12 @@ class Loop:
         if self._soon:
             seconds = 0.0
         ready = self._selector.select(max(0.0, seconds))
-        soon, self._soon = self._soon, []
         for key, events in ready:
             # a callback of this turn may have closed it, and given its number to another
             current = self._selector.get_map().get(key.fd)
             if current is not None and current.data is key.data and current.events & events:
                 key.data(events & current.events)
+        soon, self._soon = self._soon, []
         for run in soon:
             run()
         now = time.monotonic()

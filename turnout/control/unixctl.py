@@ -125,7 +125,8 @@ class Server:
         self._loop = loop
         self._clients: dict[int, _Client] = {}
         self._listener = listen_unix(path, "control")
-        loop.watch(self._listener, READ, self._accept)
+        # newcomers after those who leave, whose places they take
+        loop.watch(self._listener, READ, lambda _: loop.soon(self._accept))
 
     def close(self) -> None:
         """Drops all clients and removes the socket."""
@@ -136,7 +137,7 @@ class Server:
         with contextlib.suppress(OSError):
             self.path.unlink()
 
-    def _accept(self, _events: int) -> None:
+    def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError:
