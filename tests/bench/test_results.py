@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Medians, ratios and floors."""
 
-from turnout.bench.results import Measurement, Verdict, judge, ratio, summarize
+from turnout.bench.metrics import Figure, Metric
+from turnout.bench.results import Measurement, Verdict, judge, judge_metrics, ratio, summarize
 from turnout.bench.scenarios import CONTENDERS, SCENARIOS, ContenderName, Floor, Scenario
 
 FLOODED = Scenario("a", "A", "replay", floors=(Floor(2.0, "ovs"),))
@@ -71,3 +72,48 @@ def test_the_scenarios_hold_together() -> None:
         for floor in scenario.floors:
             assert floor.contender in scenario.contenders
             assert floor.scenario in ("", *names)
+            assert floor.ratio or floor.aim
+            assert floor.aim == 0 or floor.aim > floor.ratio
+        assert scenario.base in ("", *names)
+
+
+def test_an_aim_is_asked_of_nobody() -> None:
+    aiming = Scenario("a", "A", "replay", floors=(Floor(2.0, "ovs", aim=3.0), Floor(0, "testpmd", aim=0.5)))
+    measured = [*rates("a", "turnout", 10.0), *rates("a", "ovs", 4.0), *rates("a", "testpmd", 40.0)]
+    verdicts = judge(measured, [aiming], CONTENDERS)
+    assert [(verdict.ratio, verdict.met, verdict.aimed) for verdict in verdicts] == [
+        (2.5, True, False),
+        (0.25, True, False),
+    ]
+
+
+METRICS = (
+    Metric("rate", "flow-mods", "Rate", "M/s", least=1.0),
+    Metric("size", "memory", "Size", "bytes", most=600),
+    Metric("dump", "ofctl", "Dump", "s", most_of="ovs"),
+    Metric("plain", "ofctl", "Plain", "s"),
+)
+
+
+def test_metrics_are_medians_held_to_their_bounds() -> None:
+    figures = [Figure("rate", "turnout", number, value) for number, value in enumerate((0.9, 1.1, 1.2))]
+    figures += [
+        Figure("size", "turnout", 0, 601),
+        Figure("dump", "turnout", 0, 2.0),
+        Figure("dump", "ovs", 0, 2.0),
+    ]
+    figures += [Figure("plain", "turnout", 0, 5.0)]
+    found = judge_metrics(figures, METRICS)
+    assert [(verdict.metric.name, verdict.met) for verdict in found] == [
+        ("rate", True),
+        ("size", False),
+        ("dump", True),
+        ("plain", None),
+    ]
+    assert found[0].values == {"turnout": 1.1}
+
+
+def test_a_metric_without_the_other_side_is_not_judged() -> None:
+    assert [verdict.met for verdict in judge_metrics([Figure("dump", "turnout", 0, 1.0)], METRICS)] == [None]
+    assert [verdict.met for verdict in judge_metrics([Figure("size", "ovs", 0, 1.0)], METRICS)] == [None]
+    assert judge_metrics([], METRICS) == []

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from turnout.bench import report
 from turnout.bench.harness import Timing
-from turnout.bench.results import judge, summarize
+from turnout.bench.metrics import METRICS
+from turnout.bench.results import judge, judge_metrics, summarize
 from turnout.bench.run import PROBES, Plan, Run
 from turnout.bench.scenarios import CONTENDERS, SCENARIOS, ContenderName
 
@@ -73,6 +74,7 @@ def main(
         verdicts=judge(run.measurements, plan.scenarios, plan.contenders),
         outages=run.outages,
         idles=run.idles,
+        metrics=judge_metrics(run.figures, METRICS),
         failures=run.failures,
     )
     console.print(report.tables(results, plan.scenarios))
@@ -80,7 +82,8 @@ def main(
     files = report.save(results, plan.scenarios, folder) + report.save_profiles(run.profiles, folder)
     for path in files:
         console.print(str(path), highlight=False, soft_wrap=True)
-    missed = [verdict for verdict in results.verdicts if not verdict.met]
+    missed = any(not verdict.met for verdict in results.verdicts)
+    missed |= any(verdict.met is False for verdict in results.metrics)
     sys.exit(1 if run.failures or (check and missed) else 0)
 
 

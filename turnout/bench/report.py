@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import matplotlib as mpl
 import msgspec
-from matplotlib import pyplot
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from turnout.bench.results import Failure, Idle, Measurement, Outage, Summary, Verdict, ratio
-from turnout.bench.scenarios import CONTENDERS, ContenderName, Scenario
+from turnout.bench import plots
+from turnout.bench.metrics import Metric
+from turnout.bench.plots import LABELS as _LABELS
+from turnout.bench.results import Failure, Idle, Measurement, MetricVerdict, Outage, Summary, Verdict, ratio
+from turnout.bench.scenarios import CONTENDERS, SWITCHES, Scenario
 
-_LABELS: Final[dict[ContenderName, str]] = {"turnout": "Turnout", "ovs": "OVS-DPDK", "testpmd": "testpmd io"}
-_COLOURS: Final[dict[ContenderName, str]] = {"turnout": "#1f6f8b", "ovs": "#c8553d", "testpmd": "#b8b8b8"}
+_TITLES: Final = {"switching": "Learning switch", "openflow": "OpenFlow tables"}
 _DISTURBED: Final = 0.02  # share of a window
 
 
@@ -48,6 +48,7 @@ class Results:
     verdicts: list[Verdict]
     outages: list[Outage]
     idles: list[Idle]
+    metrics: list[MetricVerdict]
     failures: list[Failure]
 
 
@@ -75,10 +76,16 @@ def _first_line(*argv: str) -> str:
 def tables(results: Results, scenarios: Sequence[Scenario]) -> RenderableType:
     """What the terminal shows at the end."""
     parts: list[RenderableType] = []
-    if results.summaries:
-        parts.append(_rates(results, scenarios))
+    measured = {summary.scenario for summary in results.summaries}
+    for group in _TITLES:
+        if members := [each for each in scenarios if each.group == group and each.name in measured]:
+            parts.append(_rates(results, members, _TITLES[group]))
+    if kept := [scenario for scenario in scenarios if scenario.base and scenario.name in measured]:
+        parts.append(_kept(results, kept))
     if results.verdicts:
         parts.append(_floors(results.verdicts))
+    if results.metrics:
+        parts.append(_metrics(results.metrics))
     if results.outages:
         parts.append(_outages(results.outages))
     if results.idles:
@@ -88,8 +95,8 @@ def tables(results: Results, scenarios: Sequence[Scenario]) -> RenderableType:
     return Group(*parts)
 
 
-def _rates(results: Results, scenarios: Sequence[Scenario]) -> Table:
-    table = Table(title="Mpps (cycles/packet), medians; ÷: Turnout's rate over the other's")
+def _rates(results: Results, scenarios: Sequence[Scenario], title: str) -> Table:
+    table = Table(title=f"{title}: Mpps (cycles/packet), medians; ÷: Turnout's rate over the other's")
     table.add_column("scenario", no_wrap=True)
     for contender in CONTENDERS:
         table.add_column(_LABELS[contender], justify="right")
@@ -128,18 +135,67 @@ def _times(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
+def _kept(results: Results, scenarios: Sequence[Scenario]) -> Table:
+    """How much of its rate each switch keeps when something goes on beside."""
+    table = Table(title="Rate kept of the scenario without, % (flow_mods/s carried out meanwhile)")
+    table.add_column("scenario", no_wrap=True)
+    table.add_column("without")
+    for contender in SWITCHES:
+        table.add_column(_LABELS[contender], justify="right")
+    found = {(summary.scenario, summary.contender): summary for summary in results.summaries}
+    for scenario in scenarios:
+        cells = []
+        for contender in SWITCHES:
+            kept = ratio(results.measurements, scenario.name, contender, scenario.base, of=contender)
+            summary = found.get((scenario.name, contender))
+            churned = f" ({summary.churned:,.0f})" if summary and summary.churned is not None else ""
+            cells.append("" if kept is None else f"{100 * kept:.1f}{churned}")
+        table.add_row(scenario.title, scenario.base, *cells)
+    return table
+
+
 def _floors(verdicts: Iterable[Verdict]) -> Table:
-    table = Table(title="Floors")
-    for heading in ("scenario", "against", "least", "reached", ""):
-        table.add_column(heading, justify="right" if heading in ("least", "reached") else "left")
+    table = Table(title="Floors and aims")
+    for heading in ("scenario", "against", "least", "aim", "reached", ""):
+        table.add_column(heading, justify="right" if heading in ("least", "aim", "reached") else "left")
     for verdict in verdicts:
         against = _LABELS[verdict.floor.contender]
         if verdict.floor.scenario:
             against += f" in {verdict.floor.scenario}"
-        state = "[green]met[/]" if verdict.met else "[bold red]missed[/]"
+        least, aim = (f"{bound:.2f}" if bound else "" for bound in (verdict.floor.ratio, verdict.floor.aim))
         reached = _times(verdict.ratio) or "no figure"
-        table.add_row(verdict.scenario, against, f"{verdict.floor.ratio:.2f}", reached, state)
+        table.add_row(verdict.scenario, against, least, aim, reached, _state(verdict))
     return table
+
+
+def _state(verdict: Verdict) -> str:
+    if not verdict.met:
+        return "[bold red]missed[/]"
+    if not verdict.aimed:
+        return "[green]met[/], aim missed" if verdict.floor.ratio else "[yellow]aim missed[/]"
+    return "[green]aim reached[/]" if verdict.floor.aim else "[green]met[/]"
+
+
+def _metrics(verdicts: Iterable[MetricVerdict]) -> Table:
+    table = Table(title="Control plane and first packets, medians")
+    table.add_column("", no_wrap=True)
+    for contender in SWITCHES:
+        table.add_column(_LABELS[contender], justify="right")
+    table.add_column("unit")
+    table.add_column("bound", no_wrap=True)
+    table.add_column("")
+    for verdict in verdicts:
+        cells = [f"{verdict.values[name]:.3g}" if name in verdict.values else "" for name in SWITCHES]
+        state = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}[verdict.met]
+        table.add_row(verdict.metric.title, *cells, verdict.metric.unit, _bound(verdict.metric), state)
+    return table
+
+
+def _bound(metric: Metric) -> str:
+    bounds = [] if metric.least is None else [f"≥ {metric.least:g}"]
+    bounds += [] if metric.most is None else [f"≤ {metric.most:g}"]
+    bounds += [f"≤ {_LABELS[metric.most_of]}"] if metric.most_of else []
+    return ", ".join(bounds)
 
 
 def _outages(outages: Sequence[Outage]) -> Table:
@@ -175,44 +231,12 @@ def _failures(failures: Iterable[Failure]) -> Table:
 
 
 def save(results: Results, scenarios: Sequence[Scenario], folder: Path) -> list[Path]:
-    """Writes results.json and, if there are rates, their plot as PNG and SVG; returns the files."""
+    """Writes results.json and, if there are rates, their plots as PNG and SVG; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / "results.json"]
-    files[0].write_bytes(msgspec.json.format(msgspec.json.encode(results)))
-    if results.summaries:
-        files += _plot(results, scenarios, folder)
-    return files
-
-
-def _plot(results: Results, scenarios: Sequence[Scenario], folder: Path) -> list[Path]:
-    mpl.use("Agg")
-    found = {(summary.scenario, summary.contender): summary for summary in results.summaries}
-    shown = [scenario for scenario in scenarios if any((scenario.name, name) in found for name in CONTENDERS)]
-    figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.9 * len(shown)), layout="constrained")
-    height = 0.8 / len(CONTENDERS)
-    for offset, contender in enumerate(CONTENDERS):
-        bars = [(row, found[scenario.name, contender]) for row, scenario in enumerate(shown)
-                if (scenario.name, contender) in found]  # fmt: skip
-        if not bars:
-            continue
-        rates = [summary.mpps for _, summary in bars]
-        spread = [[summary.mpps - summary.mpps_min for _, summary in bars],
-                  [summary.mpps_max - summary.mpps for _, summary in bars]]  # fmt: skip
-        drawn = axes.barh([row + offset * height for row, _ in bars], rates, height, xerr=spread,
-                          color=_COLOURS[contender], label=_LABELS[contender], ecolor="#444444")  # fmt: skip
-        axes.bar_label(drawn, fmt="%.2f", padding=4, fontsize=8)
-    axes.set_yticks([row + height for row in range(len(shown))], [scenario.title for scenario in shown])
-    axes.invert_yaxis()
-    axes.set_xlabel("Mpps delivered, one worker core, 64-byte frames (bars: range over the rounds)")
-    axes.set_title(f"{results.machine.cpu}, {results.machine.commit}", fontsize=9)
-    axes.legend(loc="lower right")
-    axes.margins(x=0.12)
-    axes.spines[["top", "right"]].set_visible(False)
-    files = [folder / f"rates.{suffix}" for suffix in ("png", "svg")]
-    for path in files:
-        figure.savefig(path, dpi=150)
-    pyplot.close(figure)
-    return files
+    path = folder / "results.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    title = f"{results.machine.cpu}, {results.machine.commit}"
+    return [path, *plots.save(results.summaries, scenarios, title, folder)]
 
 
 def save_profiles(profiles: Mapping[str, str], folder: Path) -> list[Path]:

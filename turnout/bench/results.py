@@ -2,9 +2,10 @@
 """From measurements to medians, ratios and floors met or missed. Pure: no clock, no processes."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from turnout.bench.metrics import Figure, Metric
 from turnout.bench.scenarios import ContenderName, Floor, Scenario
 
 
@@ -61,6 +62,7 @@ class Summary:
     cycles_per_packet: float | None
     settled: bool  # in every round
     disturbed: float  # in the worst round
+    churned: float | None  # flow_mods/s carried out meanwhile
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,20 @@ class Verdict:
     def met(self) -> bool:
         return self.ratio is not None and self.ratio >= self.floor.ratio
 
+    @property
+    def aimed(self) -> bool:
+        """Whether the aim, too, is reached; so it is if there is none."""
+        return self.ratio is not None and self.ratio >= self.floor.aim
+
+
+@dataclass(frozen=True)
+class MetricVerdict:
+    """A metric's medians, and whether Turnout's is within bounds; None: no bound, or no figure."""
+
+    metric: Metric
+    values: Mapping[ContenderName, float]
+    met: bool | None
+
 
 def summarize(measurements: Sequence[Measurement]) -> list[Summary]:
     """One summary per scenario and contender, in the order in which they first ran."""
@@ -85,6 +101,7 @@ def summarize(measurements: Sequence[Measurement]) -> list[Summary]:
     for (scenario, contender), group in groups.items():
         rates = [measurement.mpps for measurement in group]
         cycles = [m.cycles_per_packet for m in group if m.cycles_per_packet is not None]
+        churned = [m.churned for m in group if m.churned is not None]
         summaries.append(
             Summary(
                 scenario=scenario,
@@ -95,20 +112,26 @@ def summarize(measurements: Sequence[Measurement]) -> list[Summary]:
                 cycles_per_packet=statistics.median(cycles) if cycles else None,
                 settled=all(measurement.settled for measurement in group),
                 disturbed=max(measurement.disturbed for measurement in group),
+                churned=statistics.median(churned) if churned else None,
             )
         )
     return summaries
 
 
 def ratio(
-    measurements: Sequence[Measurement], scenario: str, contender: ContenderName, other_scenario: str = ""
+    measurements: Sequence[Measurement],
+    scenario: str,
+    contender: ContenderName,
+    other_scenario: str = "",
+    *,
+    of: ContenderName = "turnout",
 ) -> float | None:
-    """Turnout's rate in `scenario` over `contender`'s in `other_scenario` (default: the same).
+    """The rate of `of` in `scenario` over `contender`'s in `other_scenario` (default: the same).
 
     The median of the rounds' own ratios: the two rates of a round were taken close together, so that what the
     machine does meanwhile weighs on both. None without a round that has both.
     """
-    ours = _by_round(measurements, scenario, "turnout")
+    ours = _by_round(measurements, scenario, of)
     theirs = _by_round(measurements, other_scenario or scenario, contender)
     ratios = [ours[number] / theirs[number] for number in ours.keys() & theirs.keys() if theirs[number]]
     return statistics.median(ratios) if ratios else None
@@ -125,6 +148,32 @@ def judge(
         for floor in scenario.floors
         if {"turnout", floor.contender} <= set(contenders) and (floor.scenario or scenario.name) in names
     ]
+
+
+def judge_metrics(figures: Sequence[Figure], metrics: Sequence[Metric]) -> list[MetricVerdict]:
+    """A verdict on each metric of which there are figures."""
+    groups: dict[tuple[str, ContenderName], list[float]] = {}
+    for figure in figures:
+        groups.setdefault((figure.metric, figure.contender), []).append(figure.value)
+    verdicts = []
+    for metric in metrics:
+        values = {name: statistics.median(found) for (of, name), found in groups.items() if of == metric.name}
+        if values:
+            verdicts.append(MetricVerdict(metric, values, _within(metric, values)))
+    return verdicts
+
+
+def _within(metric: Metric, values: Mapping[ContenderName, float]) -> bool | None:
+    ours = values.get("turnout")
+    most = [
+        bound
+        for bound in (metric.most, values.get(metric.most_of) if metric.most_of else None)
+        if bound is not None
+    ]
+    least = [] if metric.least is None else [metric.least]
+    if ours is None or not most + least:
+        return None
+    return all(ours <= bound for bound in most) and all(ours >= bound for bound in least)
 
 
 def _by_round(

@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from turnout.bench import evidence, harness, idle, restart
+from turnout.bench import control, evidence, first_packet, harness, idle, latency, metrics, restart
 from turnout.bench.harness import Progress, Timing
+from turnout.bench.metrics import Figure
 from turnout.bench.results import Failure, Idle, Measurement, Outage
 from turnout.bench.scenarios import ContenderName, Scenario
 from turnout.errors import TurnoutError
 from turnout.lab.console import LabError
 
-PROBES: Final = ("restart", "idle")
+PROBES: Final = ("restart", "idle", *metrics.PROBES)
 """What is measured beside the scenarios' rates."""
 
 _EVIDENCE_S: Final = 3.0
@@ -53,6 +54,7 @@ class Run:
     measurements: list[Measurement] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     idles: list[Idle] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
     profiles: dict[str, str] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
@@ -72,6 +74,8 @@ class Run:
                     yield Step(f"restart: {name}", partial(self._outage, name, round))
                 if "idle" in self.plan.probes:
                     yield Step(f"idle: {name}", partial(self._idle, name, round))
+                for probe in (probe for probe in metrics.PROBES if probe in self.plan.probes):
+                    yield Step(f"{probe}: {name}", partial(self._figures, probe, name, round))
 
     def execute(self, console: Console) -> None:
         """Takes every step under a progress bar; one that fails is noted and the rest goes on."""
@@ -111,3 +115,18 @@ class Run:
     def _idle(self, name: ContenderName, round: int, progress: Progress) -> None:
         self.idles.append(result := idle.idle(name, round, self.plan.timing.window))
         progress(f"{result.cpu_percent:.1f} % of a core, ping {result.ping_us:.0f} µs")
+
+    def _figures(self, probe: metrics.Probe, name: ContenderName, round: int, progress: Progress) -> None:
+        match probe:
+            case "flow-mods":
+                found = control.flow_mod_rates(name)
+            case "ofctl":
+                found = control.ofctl_times(name, self.plan.pcaps)
+            case "memory":
+                found = control.memory(name)
+            case "latency":
+                found = latency.flow_mod_latency(name, self.plan.pcaps)
+            case "first-packet":
+                found = first_packet.first_packet(name, self.plan.pcaps)
+        self.figures += [Figure(metric, name, round, value) for metric, value in found.items()]
+        progress(", ".join(f"{metric} {value:.3g}" for metric, value in found.items()))

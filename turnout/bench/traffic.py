@@ -22,6 +22,7 @@ FRAME_BYTES: Final = 60
 # throughout: libpcap accepts either order for its own headers.
 _RECORD: Final = struct.Struct(">4I 6sHIH BBHHHBBHII 4H 18x")
 _FILE_HEADER: Final = struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+_RECORD_HEADER_BYTES: Final = 16
 _IP_BYTES: Final = FRAME_BYTES - 14
 _UDP_BYTES: Final = _IP_BYTES - 20
 # Another version of the generators makes other packets of the same name.
@@ -44,6 +45,11 @@ def _record(packet: Packet) -> bytes:
         0x45, 0, _IP_BYTES, 0, 0, 64, 17, checksum, source, destination,
         sport, dport, _UDP_BYTES, 0,
     )  # fmt: skip
+
+
+def frame(packet: Packet) -> bytes:
+    """The 60 bytes of `packet` on the wire, without FCS."""
+    return _record(packet)[_RECORD_HEADER_BYTES:]
 
 
 def write_pcap(path: Path, packets: Iterable[Packet], times: int = 1) -> None:
