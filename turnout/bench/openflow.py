@@ -112,7 +112,7 @@ class Connection:
             if readable:
                 self.receive()
             if writable:
-                with contextlib.suppress(BlockingIOError):
+                with contextlib.suppress(BlockingIOError, ConnectionError):  # the next read says which
                     view = view[self._socket.send(view) :]
 
     def request_barrier(self) -> int:
@@ -142,6 +142,8 @@ class Connection:
             data = self._socket.recv(_READ_BYTES)
         except BlockingIOError:
             return
+        except ConnectionError:
+            data = b""
         if not data:
             raise LabError("the switch has closed the connection")
         self._pending += data
