@@ -93,7 +93,7 @@ def _against_rules(axes: Axes, found: _Found, scenarios: list[Scenario]) -> None
     axes.set_ylim(bottom=0)
     axes.set_xlabel("exact 5-tuple rules, as many flows")
     axes.set_ylabel("Mpps")
-    axes.legend(fontsize=8)
+    _legend(axes)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -155,6 +155,11 @@ def _rows(axes: Axes, scenarios: list[Scenario], middle: float) -> None:
         [row + middle for row in range(len(scenarios))], [scenario.title for scenario in scenarios]
     )
     axes.invert_yaxis()
-    axes.legend(loc="lower right", fontsize=8)
+    _legend(axes)
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(axes: Axes) -> None:
+    """Above the panel, where no bar or curve can lie under it."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8, frameon=False)

@@ -185,10 +185,16 @@ def _metrics(verdicts: Iterable[MetricVerdict]) -> Table:
     table.add_column("bound", no_wrap=True)
     table.add_column("")
     for verdict in verdicts:
-        cells = [f"{verdict.values[name]:.3g}" if name in verdict.values else "" for name in SWITCHES]
+        cells = [_value(verdict.values.get(name)) for name in SWITCHES]
         state = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}[verdict.met]
         table.add_row(verdict.metric.title, *cells, verdict.metric.unit, _bound(verdict.metric), state)
     return table
+
+
+def _value(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _bound(metric: Metric) -> str:
