@@ -36,8 +36,7 @@ public:
     virtual void packet_out(const PacketOut& packet) = 0;
 };
 
-// A flow of a table; its rule is what workers see of it.
-struct Flow;
+struct Flow;  // flow.hpp
 
 // Something that happened to a flow and that some session may want to hear of.
 struct FlowEvent {
@@ -46,6 +45,13 @@ struct FlowEvent {
     std::shared_ptr<const Program> program;  // keeps flow.program alive
     uint32_t xid = 0;
     uint32_t session = 0;  // who caused it; 0: nobody (timeout, eviction)
+};
+
+// A table's free space crossed a bound (OpenFlow 1.4, 7.4.5). reason: OFPTR_VACANCY_DOWN or _UP.
+struct VacancyEvent {
+    uint8_t table;
+    uint8_t reason;
+    uint8_t vacancy;  // [%]
 };
 
 // What a session has agreed on.
@@ -64,7 +70,9 @@ struct Received {
 class Tables {
 public:
     explicit Tables(Host& host);
-    ~Tables();
+    ~Tables();  // no worker is left, and the host's reclaimer is drained
+    Tables(const Tables&) = delete;
+    Tables& operator=(const Tables&) = delete;
 
     Pipeline& pipeline();
 
@@ -84,11 +92,17 @@ public:
     // What happened since the last call, of flows that ask for flow-removed, or of all if `monitored`.
     std::vector<FlowEvent> take_events();
     void monitor(bool all);
+    std::vector<VacancyEvent> take_vacancies();
     // Flows as a monitor's initial reply wants them.
     void for_each(const FlowStatsRequest& request, const std::function<void(const FlowStats&)>& visit) const;
 
+    // The flow that a packet with this key meets in the table, for tracing; null: none.
+    const Flow* lookup(uint8_t table, const FlowKey& key) const;
+    FlowStats describe(const Flow& flow) const;
+
     // NXAST_LEARN, asked for by a packet.
     void learn(const Learn& learn, const FlowKey& key);
+    // Requests that name a flow are taken from workers before the reclaimer frees what they could name.
     void fin_timeout(Flow* flow, uint16_t idle, uint16_t hard);
 
     struct TableConfig {
