@@ -25,4 +25,9 @@ struct Tagged {
 void act(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, std::span<const uint8_t> row,
          std::span<const Tagged> outer, std::span<const Verdict> verdicts, Tx& tx);
 
+// OpenFlow's NORMAL for one packet, an Ethernet header and a whole outer tag at least; takes it. `in_port`: kNoPort if
+// it came in by none, as a controller's packet-out; nothing is learned then. `blamed`: where its drops are counted.
+void act_normal(const Plan& plan, BridgeNo bridge, PortNo in_port, PortNo blamed, uint32_t second, rte_mbuf* packet,
+                Tx& tx);
+
 }  // namespace turnout

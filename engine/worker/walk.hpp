@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walk: a burst's way through a bridge's flow tables.
+//
+// In:  a burst from one port, or a controller's packet-out. Out: packets in Tx, packet-ins and requests in the mailbox.
+// Runs on a worker, of which each has its own.
+//
+// The burst is parsed as deep as the rules read, then taken table by table: all packets that wait for the lowest table
+// are looked up together, and their rules' instructions carried out. Packets that end in the same port, one after the
+// other, leave together. A rule that does nothing but output costs no call per packet.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "engine/act/execute.hpp"
+
+namespace turnout {
+
+class Walk {
+public:
+    Walk(Tx& tx, Tallies& tallies, Mailbox& mailbox);
+
+    // Takes the packets, counts them as received. `second`: since the datapath's start.
+    void forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
+                 uint32_t second);
+    // Carries out what control sent to the mailbox, a burst at the most; returns how many there were. The caller sees
+    // to patch ports and flushes Tx, as after a burst.
+    unsigned packet_outs(const Plan& plan, uint32_t second);
+
+private:
+    unsigned parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
+                   const of::Reads& reads);
+    void start(Packet& packet, ActionSet& set, rte_mbuf* mbuf);
+    unsigned table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting);
+    void rule(const Rule& rule, std::span<const uint8_t> packets);
+    unsigned one(Packet& packet, const Rule& rule);
+    void leave(const Plan& plan, unsigned n);
+    void packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second);
+
+    Tx& tx_;
+    Tallies& tallies_;
+    Mailbox& mailbox_;
+    Execute execute_;
+    Version version_ = 0;
+    uint32_t second_ = 0;
+    std::array<Packet, kBurst> packets_;
+    std::array<uint8_t, kBurst> next_;  // table of each packet; kDone: none
+    std::array<ActionSet, kBurst> sets_;
+};
+
+}  // namespace turnout
