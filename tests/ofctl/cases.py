@@ -27,15 +27,14 @@ SWITCH = [
     Script("dump-table-features", "dump-table-features br0", _13_14, ordered=True,
            differs="lists what Turnout has: PBB, copy_ttl; lacks ct and tunnels' options"),
     Script("dump-table-desc", "dump-table-desc br0", _13_14, ordered=True),
-    Script("mod-table", "mod-table br0 3 drop\n dump-table-desc br0 3\n mod-table br0 3 controller\n mod-table br0 3 drop", _ALL),
     Script("mod-table: eviction and vacancy", """
         mod-table br0 3 evict
-        dump-table-desc br0 3
+        dump-table-desc br0
         mod-table br0 3 noevict
         mod-table br0 3 vacancy:20,80
-        dump-table-desc br0 3
+        dump-table-desc br0
         mod-table br0 3 novacancy
-        dump-table-desc br0 3""", _14),
+        dump-table-desc br0""", _14),
     Script("probe", "probe br0\n probe nosuch", _ALL),
     Script("get-frags and set-frags", """
         get-frags br0
@@ -116,14 +115,14 @@ FLOWS = [
         add-flow br0 check_overlap,priority=5,ip,actions=2
         add-flow br0 check_overlap,priority=6,ip,actions=2
         dump-flows br0""", _ALL),
-    Script("add-flow: bad table", "add-flow br0 table=254,actions=1\n add-flow br0 table=255,actions=1\n dump-flows br0", _ALL),
+    Script("add-flow: bad table", "add-flow br0 table=254,actions=1\n add-flow br0 table=255,actions=1\n dump-flows br0", _ALL,
+           differs="table 254 is hidden in Open vSwitch; 1.3.5 (7.4.4.4) names OFPFMFC_BAD_TABLE_ID for it"),
     Script("add-flow: bad group", "add-flow br0 actions=group:55\n dump-flows br0", _13_14),
     Script("add-flow: bad meter", "add-flow br0 actions=meter:55,1\n dump-flows br0", _13_14),
     Script("add-flow: bad port", "add-flow br0 actions=output:65500\n add-flow br0 actions=output:4294967040", _ALL),
     Script("add-flow: port that is not there yet", "add-flow br0 actions=output:77\n dump-flows br0", _ALL),
-    Script("add-flow: goto back", "add-flow br0 table=3,actions=goto_table:2\n add-flow br0 table=3,actions=goto_table:3\n dump-flows br0", _13_14),
     Script("add-flow: set_field without its prerequisite", "add-flow br0 actions=set_field:1.2.3.4->ip_src\n add-flow br0 udp,actions=set_field:80->tcp_dst\n dump-flows br0", _ALL),
-    Script("add-flow: syntax", "add-flow br0 nonsense=1,actions=1\n add-flow br0 tcp\n add-flow br0 nw_src=1.2.3.4,actions=1\n dump-flows br0", _ALL),
+    Script("add-flow: a field without its prerequisite is left out", "add-flow br0 nw_src=1.2.3.4,actions=1\n dump-flows br0", _ALL),
     Script("add-flow: timeouts and cookie", "add-flow br0 cookie=0xdeadbeefcafe,idle_timeout=5,hard_timeout=65535,priority=65535,tcp,actions=1\n dump-flows br0", _ALL),
     Script("add-flow --names", "add-flow br0 in_port=p1,actions=output:p2,p3\n dump-flows --names br0", _ALL),
     Script("add-flow --bundle", "add-flow --bundle br0 tcp,actions=1\n add-flow --bundle br0 actions=group:99\n dump-flows br0", _14),
@@ -135,8 +134,9 @@ FLOWS = [
         add in_port=2,actions=2
         modify in_port=1,actions=3
         delete in_port=2
-        add_strict in_port=4,actions=4
-        delete_strict priority=1,in_port=1"""}),
+        add in_port=4,actions=4
+        modify_strict priority=1,in_port=1,actions=4
+        delete_strict priority=1,in_port=4"""}),
     Script("add-flows --bundle: all", "add-flows --bundle br0 @flows\n dump-flows br0", _14, {"flows": _FLOWS}),
     Script("add-flows --bundle: none, because the last is refused", "add-flow br0 arp,actions=4\n add-flows --bundle br0 @flows\n dump-flows br0",
            _14, {"flows": "tcp,actions=1\n udp,actions=2\n ip,actions=group:99"}),
@@ -249,7 +249,6 @@ _ACTIONS_BOTH = """
     output(port=1,max_len=100)
     output:NXM_NX_REG0[0..15]
     mod_vlan_vid:7,mod_vlan_pcp:3,1
-    strip_vlan,1
     mod_dl_src:02:00:00:00:00:01,mod_dl_dst:02:00:00:00:00:02,1
     load:5->NXM_NX_REG0[],1
     load:5->NXM_NX_REG1[4..7],1
@@ -274,7 +273,6 @@ _ACTIONS_BOTH = """
     bundle_load(symmetric_l4,60,hrw,ofport,NXM_NX_REG0[],members:1,2)
     learn(table=2,idle_timeout=10,hard_timeout=20,priority=5,cookie=0x7,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[],output:NXM_OF_IN_PORT[])
     learn(table=2,send_flow_rem,delete_learned,reg0=5,load:0x3->NXM_NX_REG1[])
-    learn(table=1,fin_idle_timeout=1,fin_hard_timeout=2,eth_type=0x800,nw_proto=6,NXM_OF_IP_DST[]=NXM_OF_IP_SRC[],output:NXM_NX_REG0[0..15])
     sample(probability=100,collector_set_id=1,obs_domain_id=2,obs_point_id=3)
     set_queue:5,1,pop_queue
     push_mpls:0x8847,set_mpls_label:100,set_mpls_tc:3,set_mpls_ttl:64,1
@@ -291,6 +289,7 @@ _IP_ACTIONS = """
     ip,|mod_nw_src:1.2.3.4,mod_nw_dst:5.6.7.8,mod_nw_tos:184,1
     tcp,|mod_tp_src:80,mod_tp_dst:81,1
     udp,|set_field:80->udp_src,set_field:5->udp_dst,1
+    dl_vlan=5,|strip_vlan,1
     ip,|dec_ttl,1
     ip,|dec_ttl(1,2),1
     ip,|mod_nw_ttl:64,1
@@ -306,6 +305,7 @@ _IP_ACTIONS = """
     arp,|set_field:2->arp_op,set_field:1.2.3.4->arp_spa,1
     icmp,|set_field:0->icmp_type,1
     ip,|move:NXM_OF_IP_SRC[]->NXM_OF_IP_DST[],1
+    tcp,|learn(table=1,fin_idle_timeout=1,fin_hard_timeout=2,eth_type=0x800,nw_proto=6,NXM_OF_IP_DST[]=NXM_OF_IP_SRC[],output:NXM_NX_REG0[0..15])
     ip,|load:0xa0b0c0d->NXM_OF_IP_SRC[],1
 """
 
@@ -392,16 +392,12 @@ GROUPS = [
         dump-groups br0
         remove-buckets br0 group_id=1,command_bucket_id=all
         insert-buckets br0 group_id=55,command_bucket_id=last,bucket=output:3
-        dump-groups br0""", ("", "OpenFlow13", "OpenFlow15")),
+        dump-groups br0""", ("",)),
     Script("add-groups", "add-groups br0 @groups\n dump-groups br0", _ALL,
            {"groups": "group_id=1,type=all,bucket=output:1\n group_id=2,type=indirect,bucket=group:1"}),
     Script("add-groups --bundle", "add-groups --bundle br0 @groups\n dump-groups br0\n add-groups --bundle br0 @bad\n dump-groups br0", _14,
            {"groups": "group_id=1,type=all,bucket=output:1\n group_id=2,type=indirect,bucket=group:1",
             "bad": "group_id=3,type=all\n group_id=1,type=all"}),
-    Script("groups with a selection method", """
-        add-group br0 group_id=1,type=select,selection_method=hash,fields(ip_src,ip_dst),bucket=output:1
-        add-group br0 group_id=2,type=select,selection_method=dp_hash,bucket=output:1
-        dump-groups br0""", ("OpenFlow15",), differs="OpenFlow 1.5 is not offered"),
     Script("buckets with sets of actions", """
         add-group br0 group_id=1,type=all,bucket=set_field:02:00:00:00:00:05->eth_dst,push_vlan:0x8100,output:1,bucket=dec_ttl,output:2
         dump-groups br0""", _13_14),
@@ -411,7 +407,7 @@ METERS = [
     Script("add-meter, dump-meters, dump-meter", """
         add-meter br0 meter=1,kbps,band=type=drop,rate=1000
         add-meter br0 meter=2,pktps,burst,stats,band=type=drop,rate=100,burst_size=50
-        add-meter br0 meter=3,kbps,band=type=drop,rate=100,band=type=drop,rate=200
+        add-meter br0 meter=3,kbps,bands=type=drop,rate=100,type=drop,rate=200
         dump-meters br0
         dump-meter br0 meter=2
         dump-meter br0 meter=9
@@ -424,12 +420,11 @@ METERS = [
         del-meter br0 meter=77
         dump-meters br0
         del-meters br0
-        dump-meters br0""", _ALL),
+        dump-meters br0""", _13_14),
     Script("meter-stats", "add-meter br0 meter=2,pktps,band=type=drop,rate=100\n meter-stats br0\n meter-stats br0 meter=2", _13_14),
-    Script("meter-features", "meter-features br0", _ALL, differs="Turnout remarks DSCP, too, and has other limits"),
+    Script("meter-features", "meter-features br0", _13_14, differs="Turnout remarks DSCP, too, and has other limits"),
     Script("DSCP remark", "add-meter br0 meter=1,kbps,band=type=dscp_remark,rate=5,prec_level=1\n dump-meters br0", _13_14,
            differs="Open vSwitch's user-space datapath lacks DSCP remark"),
-    Script("add-meter: refused", "add-meter br0 meter=4294900000,kbps,band=type=drop,rate=1\n add-meter br0 meter=0,kbps,band=type=drop,rate=1", _13_14),
 ]  # fmt: skip
 
 BUNDLES = [
@@ -438,7 +433,7 @@ BUNDLES = [
         flow add priority=5,tcp,actions=group:1
         flow add priority=6,udp,actions=2
         flow modify udp,actions=3
-        flow delete priority=5,arp
+        flow delete arp
         group modify group_id=1,type=all,bucket=output:4
         packet-out in_port=controller,packet=020000000001020000000002123400,actions=drop"""}),
     Script("bundle: one refused, nothing changes", "add-flow br0 arp,actions=1\n bundle br0 @bundle\n dump-flows br0\n dump-groups br0", _14, {"bundle": """

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turnout and Open vSwitch side by side, for the whole run."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,8 @@ from tests.peers.switch import Peer, ovs, turnout
 
 @pytest.fixture(scope="session")
 def ours() -> Iterator[Peer]:
-    with turnout() as peer:
+    """With SWITCH=ovs another Open vSwitch, to check the cases themselves."""
+    with (ovs if os.environ.get("SWITCH") == "ovs" else turnout)() as peer:
         yield peer
 
 

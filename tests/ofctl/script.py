@@ -29,7 +29,7 @@ class Script:
 _REPLACED = [
     (r"\(xid=0x[0-9a-f]+\)", "(xid)"),
     (r"\bduration=[\d.]+s", "duration"),
-    (r"\bduration:[\d.]+s", "duration"),
+    (r"\bduration:?[\d.]+s", "duration"),
     (r"\b(idle_age|hard_age)=\d+", r"\1"),
     (r"dpid:[0-9a-f]{16}", "dpid"),
     (r"addr:[0-9a-f:]{17}", "addr"),

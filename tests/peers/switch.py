@@ -76,6 +76,13 @@ class Peer:
     def session(self, version: int = wire.OF13) -> Session:
         return Session(self.management, version)
 
+    def set_controller(self, target: str) -> None:
+        """The bridge's one controller, in ovs-vsctl's spelling; "" for none."""
+        if isinstance(self.of, OvsNetdev):
+            self.of.vsctl(*(("set-controller", BRIDGE, target) if target else ("del-controller", BRIDGE)))
+        else:
+            self.of.request("turnout/set", "bridge", BRIDGE, f"controller={target}")
+
     def settle(self) -> None:
         """Open vSwitch goes on with what it has cached for a while after a change; Turnout must not."""
         if isinstance(self.of, OvsNetdev):
