@@ -102,7 +102,7 @@ struct alignas(8) Transport {
     Ipv6Addr nd_target;
     MacAddr nd_sll;
     MacAddr nd_tll;
-    uint32_t reserved1;
+    Be32 conj_id;  // of the conjunction that a lookup just completed; zero outside of that lookup
 };
 
 struct alignas(8) Tunnel {
@@ -112,7 +112,8 @@ struct alignas(8) Tunnel {
     Ipv6Addr ipv6_src;
     Ipv6Addr ipv6_dst;
     Be16 flags;
-    uint16_t reserved[3];
+    uint16_t reserved;
+    Be32 pkt_mark;  // Linux's skb mark, which Open vSwitch keeps beside the tunnel: here one more register
 };
 
 struct alignas(8) FlowKey {

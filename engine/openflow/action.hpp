@@ -72,7 +72,9 @@ struct PopQueue {};
 struct SetField {
     const Field* field;
     std::array<uint8_t, 16> value, mask;
-    enum Spelled : uint8_t { Set, Load, Legacy } spelled;  // set_field (OFPAT_SET_FIELD, NXAST_REG_LOAD2), load, mod_*
+    // OFPAT_SET_FIELD, NXAST_REG_LOAD, NXAST_REG_LOAD2, or an action of its own: mod_*, set_nw_ttl, set_tunnel. A
+    // legacy tcp_src or tcp_dst means the port of whichever transport the packet has.
+    enum Spelled : uint8_t { Set, Load, Load2, Legacy } spelled;
 };
 struct Move {
     Bits from, to;
@@ -86,9 +88,11 @@ struct StackPop {
 
 struct SetVlanVid {
     uint16_t vid;
-};  // OpenFlow 1.0's: pushes a tag where there is none
+    bool tagged = false;  // the match, or an action before, says that there is a tag
+};                        // OpenFlow 1.0's: pushes a tag where there is none
 struct SetVlanPcp {
     uint8_t pcp;
+    bool tagged = false;
 };
 struct PushVlan {
     Be16 tpid;

@@ -14,23 +14,15 @@
 
 #include "engine/openflow/action.hpp"
 #include "engine/openflow/pipeline.hpp"
+#include "engine/openflow/wire.hpp"
 
 namespace turnout::of {
-
-using Bytes = std::span<const uint8_t>;
-using Wire = std::vector<uint8_t>;
 
 enum WireVersion : uint8_t { kOf10 = 1, kOf13 = 4, kOf14 = 5 };
 
 // How flows are written to a controller: OpenFlow 1.0's fixed match, Nicira's NXM messages, or OXM (1.3, 1.4).
 enum class FlowFormat : uint8_t { Of10, Of10TableId, Nxm, NxmTableId, Oxm };
 enum class PacketInFormat : uint8_t { Standard, Nxt, Nxt2 };
-
-// An OpenFlow error. In OpenFlow 1.0 sessions the codec maps types and codes that 1.0 lacks (as Open vSwitch does).
-struct OfError {
-    uint16_t type, code;
-    uint32_t vendor = 0;  // not 0: an experimenter error (NX_VENDOR_ID)
-};
 
 struct Header {
     uint8_t version, type;
@@ -43,8 +35,9 @@ struct FlowMod {
     uint8_t table = 0;  // kAllTables: all (delete), or the switch's choice, i.e. 0 (add)
     Match match;
     uint16_t priority = 0x8000;
-    uint64_t cookie = 0, cookie_mask = 0;
-    bool keeps_cookie = false;  // a modify whose cookie is ~0 leaves the cookie alone
+    uint64_t cookie = 0, cookie_mask = 0;  // which flows a modify or delete is for
+    uint64_t new_cookie = 0;               // what an add, or a modify in 1.0 and NXM, gives (`cookie` too, if no mask)
+    bool keeps_cookie = false;             // a modify that leaves the cookie alone
     uint16_t idle = 0, hard = 0, importance = 0;
     uint32_t buffer = 0xffffffff, out_port = kPortAny, out_group = kAnyGroup;
     enum : uint16_t {
@@ -106,7 +99,9 @@ struct PacketInFields {
 
 std::optional<Header> peek(Bytes data);  // nullopt: fewer than 8 bytes
 
-FlowMod decode_flow_mod(Bytes message);  // OFPT_FLOW_MOD, NXT_FLOW_MOD; throws OfError
+// OFPT_FLOW_MOD, NXT_FLOW_MOD. `table_id`: the session has switched on Nicira's flow_mod_table_id (Of10TableId,
+// NxmTableId), which puts the table in the command's upper byte.
+FlowMod decode_flow_mod(Bytes message, bool table_id = false);
 // The instructions of 1.3/1.4, or the actions of 1.0 and Nicira's (whose version is kOf10). Checks what can be checked
 // without tables: lengths, fields' prerequisites against `match`, order of instructions, action arguments.
 Program decode_program(Bytes wire, uint8_t version, const Match& match, uint8_t table);
