@@ -48,7 +48,7 @@ def comparable(text: str, rundir: Path, ordered: bool) -> str:
 
 
 def _sorted(lines: list[str]) -> list[str]:
-    """Lines that are not indented stay in place; the records between them, which may span lines, are sorted."""
+    """Lines without indentation stay in place; the records between them, which may span lines, are sorted."""
     result: list[str] = []
     records: list[str] = []
     depth = 0

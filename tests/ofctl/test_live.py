@@ -102,7 +102,7 @@ def _wait_monitoring(peer: Peer, watcher: _Watcher) -> None:
     "what", ["watch:", "watch:!initial", "watch:table=1,!delete", "watch:tcp", "watch:out_port=2"]
 )
 def test_watch_prints_changes(ours: Peer, theirs: Peer, version: str, what: str) -> None:
-    """Flow monitors: what is there at first, then additions, modifications and deletions of others and of none."""
+    """Flow monitors: what is there at first, then additions, modifications and deletions."""
 
     def scene(peer: Peer) -> str:
         peer.must("-O", version, "add-flow", BRIDGE, "table=1,tcp,actions=2")
@@ -129,7 +129,13 @@ def test_watch_prints_changes(ours: Peer, theirs: Peer, version: str, what: str)
 
 def _wait_watching(peer: Peer, version: str, watcher: _Watcher) -> None:
     for number in range(50):
-        peer.must("-O", version, "add-flow", BRIDGE, f"cookie=0x4242,table=1,priority=4242,tcp,tp_dst={number},actions=2")
+        peer.must(
+            "-O",
+            version,
+            "add-flow",
+            BRIDGE,
+            f"cookie=0x4242,table=1,priority=4242,tcp,tp_dst={number},actions=2",
+        )
         try:
             watcher.until("cookie=0x4242", timeout=0.3)
             break

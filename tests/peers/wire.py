@@ -234,6 +234,15 @@ class Session:
                 raise Closed
             self._pending += data
 
+    def to_the_end(self) -> list[Message]:
+        """All that comes until the switch closes; TimeoutError if it doesn't."""
+        came: list[Message] = []
+        while True:
+            try:
+                came.append(self.receive())
+            except Closed:
+                return came
+
     def ask(self, *messages: bytes) -> list[Message]:
         """Send, then a barrier: all that comes until the barrier's reply, echo requests aside."""
         self.send(*messages, self._barrier())
