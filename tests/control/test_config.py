@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnout.config import columns, edit, toml
+from turnout.config import columns, edit, target, toml
 from turnout.config.model import Bridge, Config, Port
-from turnout.config.tree import from_tree, port_from_tree, to_tree
+from turnout.config.tree import bridge_from_tree, from_tree, port_from_tree, to_tree
 from turnout.errors import ConfigError, TurnoutError
 
 PORT = '[bridge.br0.port.vm1]\ntype = "tap"\n'
@@ -55,7 +55,8 @@ BAD_TOML = [
     (
         PORT + "colour = 1",
         f"{VM1}.colour: no such setting; there are: "
-        "type, options, tag, trunks, vlan-mode, mtu, n-rxq, n-rxq-desc, n-txq-desc, rxq-affinity",
+        "type, options, tag, trunks, vlan-mode, mtu, n-rxq, n-rxq-desc, n-txq-desc, rxq-affinity, "
+        "ofport-request",
     ),
     (
         "[bridge.br0.port.vm1]\ntag = 1",
@@ -73,8 +74,51 @@ BAD_TOML = [
     ("[bridge.br0]\nmac-table-size = 1", "bridge.br0.mac-table-size: expected 16..1048576, got 1"),
     (
         "[bridge.br0]\nstp = true",
-        "bridge.br0.stp: no such setting; there are: mac-aging, mac-table-size, port",
+        "bridge.br0.stp: no such setting; there are: mac-aging, mac-table-size, controllers, fail-mode, "
+        "protocols, datapath-id, flow-limit, overflow-policy, controller-rate-limit, controller-burst-limit, "
+        "restore-flows, port",
     ),
+    (
+        "[bridge.br0]\ncontrollers = ['tcp:host']",
+        "bridge.br0.controllers: expected an IP address, got 'host'",
+    ),
+    (
+        "[bridge.br0]\ncontrollers = ['ssl:1.2.3.4:99999']",
+        "bridge.br0.controllers: expected a port of 1..65535, got 99999",
+    ),
+    (
+        "[bridge.br0]\ncontrollers = ['unix:x']",
+        "bridge.br0.controllers: expected an absolute path of at most 107 bytes after unix:, got 'x'",
+    ),
+    (
+        "[bridge.br0]\ncontrollers = ['udp:1.2.3.4']",
+        "bridge.br0.controllers: expected tcp:IP[:PORT], ssl:IP[:PORT], unix:PATH, ptcp:[PORT][:IP], "
+        "pssl:[PORT][:IP] or punix:PATH, got 'udp:1.2.3.4'",
+    ),
+    (
+        "[bridge.br0]\ncontrollers = ['ptcp:', 'ptcp:']",
+        "bridge.br0.controllers: ptcp: is named twice",
+    ),
+    (
+        "[bridge.br0]\nfail-mode = 'open'",
+        "bridge.br0.fail-mode: no such value; there are: standalone, secure, got 'open'",
+    ),
+    (
+        "[bridge.br0]\nprotocols = ['OpenFlow12']",
+        "bridge.br0.protocols: no such value; there are: OpenFlow10, OpenFlow13, OpenFlow14, "
+        "got ['OpenFlow12']",
+    ),
+    (
+        "[bridge.br0]\ndatapath-id = '12'",
+        "bridge.br0.datapath-id: expected 16 hex digits, got '12'",
+    ),
+    ("[bridge.br0]\nflow-limit = 0", "bridge.br0.flow-limit: expected 1..4294967295, got 0"),
+    (PORT + "ofport-request = 65280", f"{VM1}.ofport-request: expected 0..65279, got 65280"),
+    (
+        "[bridge.br0.port.br0]\ntype = 'tap'",
+        "bridge: two bridges or ports are named br0; each needs its own name",
+    ),
+    ("ca-cert = 'x'", "private-key: TLS needs all of private-key, certificate and ca-cert"),
     ("[bridge]\nbr0 = 5", "bridge.br0: expected a table, got 5"),
     ("bridge = 5", "bridge: expected a table, got 5"),
     (
@@ -93,7 +137,8 @@ BAD_TOML = [
     ("rebalance = 1.5", "rebalance: expected int, got 1.5"),
     (
         "speed = 3",
-        "speed: no such setting; there are: cores, mbufs, mtu, hugepages, idle, rebalance, bridge",
+        "speed: no such setting; there are: cores, mbufs, mtu, hugepages, idle, rebalance, private-key, "
+        "certificate, ca-cert, bridge",
     ),
     ("cores = [", "not TOML: Invalid value (at end of document)"),
 ]
@@ -265,3 +310,52 @@ def test_edits() -> None:
         with pytest.raises(ConfigError) as error:
             wrong()
         assert str(error.value).startswith(line)
+
+
+def bridge_of(*column: str) -> Bridge:
+    return bridge_from_tree("br0", columns.bridge_tree("br0", {}, column))
+
+
+def test_bridge_columns() -> None:
+    bridge = bridge_of(
+        "controller=tcp:1.2.3.4:6653,ssl:[::1]",
+        "fail_mode=secure",
+        "protocols=[OpenFlow10, OpenFlow13]",
+        "other_config:datapath-id=00000000000000ab",
+        "other-config:disable-in-band=true",
+        "datapath_type=netdev",
+        "restore-flows=true",
+        "flow_limit=1000",
+    )
+    assert bridge.controllers == ("tcp:1.2.3.4:6653", "ssl:[::1]")
+    assert (bridge.fail_mode, bridge.protocols) == ("secure", ("OpenFlow10", "OpenFlow13"))
+    assert (bridge.datapath_id, bridge.restore_flows, bridge.flow_limit) == ("00000000000000ab", True, 1000)
+    assert bridge_of("controller=tcp:1.2.3.4", "controller=").controllers == ()
+    assert columns_of("ofport_request=7").ofport_request == 7
+    assert columns_of("ofport=7").ofport_request == 7
+    with pytest.raises(ConfigError, match=r"^bridge\.br0\.restore-flows: expected bool, got 'yes'$"):
+        bridge_of("restore_flows=yes")
+
+
+def test_targets() -> None:
+    assert target.parse("tcp:10.0.0.1").port == 6653
+    assert (target.parse("ssl:[fe80::1]:7").host, target.parse("ssl:[fe80::1]:7").tls) == ("fe80::1", True)
+    assert target.parse("unix:/run/c").path == "/run/c"
+    place = target.parse("ptcp:1234:127.0.0.1")
+    assert (place.passive, place.host, place.port) == (True, "127.0.0.1", 1234)
+    assert (target.parse("pssl:").host, target.parse("pssl:").port) == ("0.0.0.0", 6653)
+    assert target.parse("ptcp:0:[::1]").ipv6
+
+
+@given(st.text(max_size=40) | st.text("tcpsulnix:[].0123456789/", max_size=30))
+def test_any_target_is_one_or_an_error(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert target.parse(text).text == text
+
+
+def test_local() -> None:
+    local = Port(name="br0", type="internal")
+    config = edit.add_port(edit.add_bridge(Config(), Bridge(name="br0")), "br0", local)
+    assert config.find_port("br0")[1] is local
+    with pytest.raises(ConfigError, match="two bridges or ports are named br1"):
+        edit.add_port(edit.add_bridge(config, Bridge(name="br1")), "br0", Port(name="br1", type="internal"))

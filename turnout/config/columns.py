@@ -25,13 +25,29 @@ PORT_COLUMNS: Mapping[str, str] = {
     "options:n_txq_desc": "n-txq-desc",
     "rxq_affinity": "rxq-affinity",
     "other_config:pmd-rxq-affinity": "rxq-affinity",
+    "ofport_request": "ofport-request",
+    "ofport": "ofport-request",
 }
 BRIDGE_COLUMNS: Mapping[str, str] = {
     "mac_aging": "mac-aging",
     "mac_table_size": "mac-table-size",
     "other_config:mac-aging-time": "mac-aging",
     "other_config:mac-table-size": "mac-table-size",
+    "controller": "controllers",
+    "controllers": "controllers",
+    "fail_mode": "fail-mode",
+    "protocols": "protocols",
+    "datapath_id": "datapath-id",
+    "other_config:datapath-id": "datapath-id",
+    "flow_limit": "flow-limit",
+    "overflow_policy": "overflow-policy",
+    "controller_rate_limit": "controller-rate-limit",
+    "controller_burst_limit": "controller-burst-limit",
+    "restore_flows": "restore-flows",
 }
+# what Open vSwitch has and its users' scripts set, and what changes nothing here: control is never in-band,
+# and there is one kind of datapath
+BRIDGE_IGNORED = ("other_config:disable-in-band", "datapath_type")
 TYPE_ALIASES: Mapping[str, str] = {
     "dpdkvhostuser": "vhost-user",
     "dpdkvhostuserclient": "vhost-user-client",
@@ -41,6 +57,10 @@ TYPE_ALIASES: Mapping[str, str] = {
 }
 OPTION_ALIASES: Mapping[str, str] = {"vhost-server-path": "path"}
 
+_NUMERIC = {
+    *("tag", "mtu", "n-rxq", "n-rxq-desc", "n-txq-desc", "ofport-request"),
+    *("mac-aging", "mac-table-size", "flow-limit", "controller-rate-limit", "controller-burst-limit"),
+}
 _NUMBERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
 
@@ -61,9 +81,11 @@ def _with_columns(tree: Tree, where: str, columns: Iterable[str], known: Mapping
         if not equals:
             raise ConfigError(where, f"expected key=value, got {column!r}")
         group, colon, option = key.partition(":")
-        table, setting = tree, known.get(key) or known.get(key.replace("-", "_"))
+        table, setting = tree, known.get(key) or known.get(_underscored(key))
         if setting is None and group == "options" and colon and option and known is PORT_COLUMNS:
             table, setting = tree["options"], OPTION_ALIASES.get(option, option)
+        if setting is None and known is BRIDGE_COLUMNS and _underscored(key) in BRIDGE_IGNORED:
+            continue
         if setting is None:
             names = ", ".join([*known, "options:NAME"] if known is PORT_COLUMNS else known)
             raise ConfigError(where, f"no such column {key!r}; there are: {names}")
@@ -74,6 +96,14 @@ def _with_columns(tree: Tree, where: str, columns: Iterable[str], known: Mapping
     return tree
 
 
+def _underscored(key: str) -> str:
+    """ "mtu-request" → "mtu_request", "other-config:a-b" → "other_config:a-b": what follows a colon is as
+    it is.
+    """
+    column, colon, rest = key.partition(":")
+    return column.replace("-", "_") + colon + rest
+
+
 def _value(setting: str, text: str) -> object:
     """The column's text as the setting's type; text that does not fit stays text for validation to name."""
     if setting == "type":
@@ -81,8 +111,14 @@ def _value(setting: str, text: str) -> object:
     if setting == "trunks":
         inner = text.strip("[]").replace(" ", "")
         return _numbers(inner) if _NUMBERS.fullmatch(inner) else text
-    numeric = setting in ("tag", "mtu", "n-rxq", "n-rxq-desc", "n-txq-desc", "mac-aging", "mac-table-size")
-    return int(text) if numeric and re.fullmatch(r"\d{1,9}", text) else text
+    if setting in ("controllers", "protocols"):
+        inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+        return [word.strip('"') for word in re.split(r"[,\s]+", inner) if word]
+    if setting == "restore-flows":
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if setting in _NUMERIC and re.fullmatch(r"\d{1,10}", text):
+        return int(text)
+    return text
 
 
 def _numbers(text: str) -> list[int]:

@@ -10,13 +10,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from turnout.config import target
 from turnout.errors import ConfigError
 
 VlanMode = Literal["access", "trunk", "native-tagged", "native-untagged"]
+FailMode = Literal["standalone", "secure"]
+OverflowPolicy = Literal["refuse", "evict"]
+Protocol = Literal["OpenFlow10", "OpenFlow13", "OpenFlow14"]
 Hugepages = Literal["auto", "require", "off"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
 _AFFINITY = re.compile(r"\d+:\d+(,\d+:\d+)*")
+_DATAPATH_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def _check_name(where: str, name: str) -> None:
@@ -40,7 +45,8 @@ class Port:
     `type` and `options` say what it is made of (see `turnout.control.ports`), `tag`, `trunks` and `vlan_mode`
     which VLANs it carries. `mtu` is in bytes without Ethernet header. `n_rxq` is the number of queue pairs,
     `rxq_affinity` pins rx queues to cores ("0:1,1:3": queue 0 on core 1, queue 1 on core 3); others are
-    placed by measured load.
+    placed by measured load. `ofport_request` is the OpenFlow port number to have if it is free; 0: any. A
+    port of type internal that is named like its bridge is OpenFlow's LOCAL.
     """
 
     name: str
@@ -54,6 +60,7 @@ class Port:
     n_rxq_desc: int = 0
     n_txq_desc: int = 0
     rxq_affinity: str = ""
+    ofport_request: int = 0
 
     def __post_init__(self) -> None:
         where = f"port.{self.name}"
@@ -85,6 +92,7 @@ class Port:
             raise ConfigError(
                 f"{where}.rxq-affinity", f"expected QUEUE:CORE,… such as 0:1,1:3, got {self.rxq_affinity!r}"
             )
+        _check_range(f"{where}.ofport-request", self.ofport_request, 0, 65279)
         for queue in self.pins:
             _check_range(f"{where}.rxq-affinity", queue, 0, self.n_rxq - 1, "raise n-rxq for more queues")
 
@@ -102,18 +110,54 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class Bridge:
-    """A learning switch: `mac_aging` in seconds, `mac_table_size` in entries."""
+    """A switch: by itself a learning one, with controllers what they make of it.
+
+    mac_aging: seconds. mac_table_size: entries. controllers: where they are ("tcp:IP:PORT", "ssl:…",
+    "unix:PATH", or to be called by them "ptcp:PORT", "pssl:…", "punix:PATH"). fail_mode: what to do while
+    none answers: learn and forward by itself, or (secure) only what flows say. protocols: OpenFlow versions
+    to speak; empty: all. datapath_id: 16 hex digits; "": one of the bridge's own. flow_limit: flows in each
+    table; overflow_policy: whether a full one refuses more or evicts others. controller_rate_limit,
+    controller_burst_limit: packets sent up to each controller, a second and at once; rate 0: no limit.
+    restore_flows: flows, groups and meters come back after a restart.
+    """
 
     name: str
     ports: tuple[Port, ...] = ()
     mac_aging: int = 300
     mac_table_size: int = 65536
+    controllers: tuple[str, ...] = ()
+    fail_mode: FailMode = "standalone"
+    protocols: tuple[Protocol, ...] = ()
+    datapath_id: str = ""
+    flow_limit: int = 4_294_967_295
+    overflow_policy: OverflowPolicy = "refuse"
+    controller_rate_limit: int = 1000
+    controller_burst_limit: int = 250
+    restore_flows: bool = False
 
     def __post_init__(self) -> None:
         where = f"bridge.{self.name}"
         _check_name(where, self.name)
         _check_range(f"{where}.mac-aging", self.mac_aging, 1, 86400)
         _check_range(f"{where}.mac-table-size", self.mac_table_size, 16, 1_048_576)
+        for text in self.controllers:
+            try:
+                target.parse(text)
+            except ValueError as error:
+                raise ConfigError(f"{where}.controllers", str(error)) from None
+        if repeated := _repeated(self.controllers):
+            raise ConfigError(f"{where}.controllers", f"{repeated[0]} is named twice")
+        _check_range(f"{where}.controllers", len(self.controllers), 0, 64)
+        if self.datapath_id and not _DATAPATH_ID.fullmatch(self.datapath_id):
+            raise ConfigError(f"{where}.datapath-id", f"expected 16 hex digits, got {self.datapath_id!r}")
+        _check_range(f"{where}.flow-limit", self.flow_limit, 1, 4_294_967_295)
+        _check_range(f"{where}.controller-rate-limit", self.controller_rate_limit, 0, 10_000_000)
+        _check_range(f"{where}.controller-burst-limit", self.controller_burst_limit, 1, 1_000_000)
+
+
+def _is_local(port: Port, bridge: str) -> bool:
+    """Whether it is the bridge's own port, OpenFlow's LOCAL, which has the bridge's name."""
+    return port.type == "internal" and port.name == bridge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +172,8 @@ class Config:
     idle: how deep idle workers sleep: "sleep" (after 500 µs without a packet), "spin" (never), or those µs as
     a number.
     rebalance: seconds between looks at whether to move rx queues between workers; 0: never.
+    private_key, certificate, ca_cert: paths of PEM files for controllers over TLS, as `ovs-vsctl set-ssl`
+        takes them: our key and certificate, and the CA that has signed the controllers'.
     """
 
     bridges: tuple[Bridge, ...] = ()
@@ -137,6 +183,9 @@ class Config:
     hugepages: Hugepages = "auto"
     idle: Literal["sleep", "spin"] | int = "sleep"
     rebalance: int = 10
+    private_key: str = ""
+    certificate: str = ""
+    ca_cert: str = ""
 
     def __post_init__(self) -> None:
         for core in self.cores:
@@ -149,13 +198,18 @@ class Config:
         if isinstance(self.idle, int):
             _check_range("idle", self.idle, 0, 1_000_000, 'microseconds, "sleep" or "spin"')
         _check_range("rebalance", self.rebalance, 0, 86400)
-        names = [n for b in self.bridges for n in (b.name, *(p.name for p in b.ports))]
+        tls = (self.private_key, self.certificate, self.ca_cert)
+        if any(tls) and not all(tls):
+            raise ConfigError("private-key", "TLS needs all of private-key, certificate and ca-cert")
+        names = [
+            n for b in self.bridges for n in (b.name, *(p.name for p in b.ports if not _is_local(p, b.name)))
+        ]
         if twice := _repeated(names):
             raise ConfigError("bridge", f"two bridges or ports are named {twice[0]}; each needs its own name")
         if len(self.bridges) > 256:
             raise ConfigError("bridge", f"expected at most 256 bridges, got {len(self.bridges)}")
-        if len(names) - len(self.bridges) > 1023:
-            raise ConfigError("bridge", f"expected at most 1023 ports, got {len(names) - len(self.bridges)}")
+        if (count := sum(len(b.ports) for b in self.bridges)) > 1023:
+            raise ConfigError("bridge", f"expected at most 1023 ports, got {count}")
 
     @property
     def spin_us(self) -> int:

@@ -114,6 +114,9 @@ def _choices(setting: str) -> list[str]:
     return {
         "vlan-mode": ["access", "trunk", "native-tagged", "native-untagged"],
         "hugepages": ["auto", "require", "off"],
+        "fail-mode": ["standalone", "secure"],
+        "overflow-policy": ["refuse", "evict"],
+        "protocols": ["OpenFlow10", "OpenFlow13", "OpenFlow14"],
         "idle": ["sleep", "spin", "or microseconds"],
     }[setting]
 

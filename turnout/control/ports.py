@@ -9,7 +9,7 @@ DPDK.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from turnout.config.model import Config, Port
@@ -153,6 +153,15 @@ _VHOST_OPTIONS: Mapping[str, Check] = {
     "ext-buffer": _flag,
 }
 
+_TAP = PortType(
+    help="a kernel interface that the switch makes",
+    options={"iface": _netdev, "mac": _mac, "netns": _word},
+    fill=lambda port, _place: {"iface": port.name, "mac": host.stable_mac(port.name)},
+    before=lambda o: host.tap_possible(o["iface"], o.get("netns", "")),
+    claim=_iface_claim,
+    max_rxq=64,
+)
+
 TYPES: Mapping[str, PortType] = {
     "vhost-user": PortType(
         help="a guest's virtio NIC; the switch makes the socket",
@@ -172,13 +181,9 @@ TYPES: Mapping[str, PortType] = {
         claim=lambda o: f"socket {o['path']}",
         max_rxq=64,
     ),
-    "tap": PortType(
-        help="a kernel interface that the switch makes",
-        options={"iface": _netdev, "mac": _mac, "netns": _word},
-        fill=lambda port, _place: {"iface": port.name, "mac": host.stable_mac(port.name)},
-        before=lambda o: host.tap_possible(o["iface"], o.get("netns", "")),
-        claim=_iface_claim,
-        max_rxq=64,
+    "tap": _TAP,
+    "internal": replace(
+        _TAP, help="a kernel interface of the host's; named like its bridge: OpenFlow's LOCAL"
     ),
     "af_packet": PortType(
         help="a kernel interface that exists, such as a veth",
@@ -262,6 +267,7 @@ TYPES: Mapping[str, PortType] = {
 
 _DRIVER_NAMES = {"net_vhost": {"path": "iface"}}  # our option → the driver's name for it
 _NOT_DEVARGS = {"netns"}
+_TAPS = ("tap", "internal")
 
 
 def options_of(port: Port, place: Place) -> dict[str, str]:
@@ -303,7 +309,7 @@ def device(port: Port, place: Place) -> Device | None:
     kind = TYPES[port.type]
     if port.type == "patch":
         return None
-    if port.type in ("dpdk", "tap"):
+    if port.type in ("dpdk", *_TAPS):
         devargs = options.get("dpdk-devargs", "")
     else:
         names = _DRIVER_NAMES.get(kind.driver, {})
@@ -319,7 +325,7 @@ def device(port: Port, place: Place) -> Device | None:
         mtu=port.mtu,
         netns=options.get("netns", ""),
         claim=kind.claim(options),
-        tap=options["iface"] if port.type == "tap" else "",
+        tap=options["iface"] if port.type in _TAPS else "",
         mac=options.get("mac", ""),
     )
 

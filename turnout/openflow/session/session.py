@@ -71,6 +71,7 @@ class Session:
         self.closed = ""  # why, once it is
         self.output: deque[bytes] = deque()
         self.unsent = 0  # [B] in `output`
+        self.held = False  # whether messages wait for the output to be read
         self._versions = versions
         self._handlers = handlers
         self._input = bytearray()
@@ -95,8 +96,12 @@ class Session:
         if self.closed:
             return False
         self._input += data
+        self.held = False
         for _ in range(MESSAGES_PER_TURN):
-            if not self.may_read or len(self._input) < 8:
+            if len(self._input) < 8:
+                return False
+            if not self.may_read:
+                self.held = not self.closed
                 return False
             version, number, length, xid = HEADER.unpack_from(self._input)
             if length < 8:
@@ -112,7 +117,7 @@ class Session:
             del self._input[:length]
             self.bridge.snooped(self, message)
             self._handle(message, now)
-        return self.may_read and len(self._input) >= 8
+        return not self.closed and len(self._input) >= 8
 
     def sent(self, count: int) -> None:
         """`count` bytes of the output have left."""
