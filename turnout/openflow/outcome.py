@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a packet's way through the pipeline leaves: outputs, packet-ins, and the steps that explain them."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A frame that leaves by a port (OpenFlow number)."""
+
+    port: int
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ToController:
+    """A packet-in. reason: "action", "no_match" …; frame: at most what the action lets through."""
+
+    reason: str
+    table: int
+    frame: bytes
+    controller: int = 0
+    userdata: bytes = b""
+
+
+@dataclass(slots=True)
+class Step:
+    """One line of a trace and what it led to. kind: "table", "action", "group", "bucket", "set", "note"."""
+
+    kind: str
+    text: str
+    table: int | None = None
+    rule: str | None = None
+    why: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    steps: "list[Step]" = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All of it. dropped: why nothing came out; "" if something did."""
+
+    sent: tuple[Sent, ...]
+    to_controller: tuple[ToController, ...]
+    dropped: str
+    steps: tuple[Step, ...]
