@@ -31,8 +31,10 @@ def _move(packet: Packet, action: a.Move) -> None:
 
 
 def _push_vlan(packet: Packet, action: a.PushVlan) -> None:
+    """A new tag outside of all others; its VID and PCP are the old outer tag's (1.3.5, 5.12.1), or 0."""
     if "eth" in packet.at:
-        packet.splice(12, 0, action.eth_type.to_bytes(2, "big") + b"\0\0")
+        tci = packet.get("vlan_tci") & 0xEFFF
+        packet.splice(12, 0, action.eth_type.to_bytes(2, "big") + tci.to_bytes(2, "big"))
 
 
 def _pop_vlan(packet: Packet, _: a.PopVlan) -> None:

@@ -2,8 +2,8 @@
 """A packet as the reference interpreter sees it: where its headers are, its fields, how its bytes change.
 
 Naive on purpose: after each change of structure the whole frame is looked at again. What a packet does not
-carry reads as 0, and setting it does nothing. A header that is cut short or contradicts itself ends the parse,
-as Open vSwitch has it (engine/parse/parse.hpp says the same of ours).
+carry reads as 0, and setting it does nothing. A header that is cut short or contradicts itself ends the
+parse, as Open vSwitch has it (engine/parse/parse.hpp says the same of ours).
 """
 
 from typing import Final, NamedTuple
@@ -14,8 +14,10 @@ from turnout.openflow.fields import ARP, IPV4, IPV6, MPLS, MPLS_MULTICAST, PBB, 
 _VLAN_TYPES: Final = (0x8100, 0x88A8)
 _NO_TYPE: Final = 0x05FF
 _EXTENSIONS: Final = (0, 43, 44, 51, 60)
+_EXTENSION_BITS: Final = {59: 1, 50: 2, 51: 4, 60: 8, 44: 16, 43: 32, 0: 64}
+_EXTENSION_ORDER: Final = (0, 60, 43, 44, 51, 50)
+_REPEATED, _OUT_OF_ORDER = 128, 256
 _MAX_EXTENSIONS: Final = 16
-_MAX_LABELS: Final = 16
 METADATA: Final = frozenset(
     (
         *("in_port_oxm", "in_phy_port", "metadata", "tun_id", "tun_src", "tun_dst", "tun_ipv6_src"),
@@ -150,7 +152,10 @@ class Packet:
             return
         self.at["ipv6"] = at
         following, place = data[at + 6], at + 40
+        self._seen: list[int] = []
+        self._rank = 0
         for _ in range(_MAX_EXTENSIONS + 1):
+            self._extension(following)
             if following not in _EXTENSIONS:
                 self.protocol = following
                 self._transport(place, end)
@@ -175,7 +180,22 @@ class Packet:
                     self.protocol = data[place]
                     return
             following, place = data[place], place + length
-        self.frag = self.protocol = 0  # a bad chain leaves nothing but the addresses
+        self.frag = self.protocol = self.extensions = 0  # a bad chain leaves nothing but the addresses
+
+    def _extension(self, following: int) -> None:
+        """OFPIEH_* (1.3.5, 7.2.3.8): which headers there are, if one is repeated or out of RFC 8200's order."""
+        bit = _EXTENSION_BITS.get(following, 0)
+        limit = 2 if following == 60 else 1
+        if self._seen.count(following) >= limit:
+            self.extensions |= _REPEATED
+        if bit and following != 59:
+            final = following == 60 and any(header != 0 for header in self._seen)
+            rank = 6 if final else _EXTENSION_ORDER.index(following)
+            if rank < self._rank:
+                self.extensions |= _OUT_OF_ORDER
+            self._rank = max(rank, self._rank)
+            self._seen.append(following)
+        self.extensions |= bit
 
     def _transport(self, at: int, end: int) -> None:
         self.l4 = at
@@ -229,6 +249,8 @@ class Packet:
         return value
 
     def _read(self, name: str) -> int:
+        if name == "in_phy_port":
+            return self.meta.get(name, self.meta.get("in_port_oxm", 0))
         if name in METADATA:
             return self.meta.get(name, 0)
         match name:
@@ -238,6 +260,8 @@ class Packet:
                 return self.protocol
             case "ip_frag":
                 return self.frag
+            case "ipv6_exthdr":
+                return self.extensions
             case "in_port":
                 return self.meta.get("in_port_oxm", 0) & 0xFFFF
         if name.startswith(("xreg", "xxreg")):
