@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state file: the bridges and ports that outlive the daemon, as JSON, replaced in one step.
+"""The state file: the bridges and ports that outlive the daemon, as JSON, replaced in one step, with the
+OpenFlow number and config of each port.
 
 It also keeps the digest of the TOML file that the daemon was started with ("" for none): while that file
 stays as it was, changes made since by the CLI are kept; when it has changed, it wins.
@@ -10,20 +11,34 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from turnout.config.model import Bridge, Config
 from turnout.config.tree import from_tree, to_tree
 from turnout.errors import TurnoutError
 
 
+@dataclass(frozen=True, slots=True)
+class PortMemory:
+    """What a port keeps beside its settings: its OpenFlow number, and the OFPPC_* bits that a controller
+    set.
+    """
+
+    ofport: int
+    config: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What a state file holds."""
+    """What a state file holds. ports: by name."""
 
     bridges: tuple[Bridge, ...] = ()
     config_digest: str = ""
+    ports: Mapping[str, PortMemory] = field(default_factory=dict)
 
 
 def digest(path: Path) -> str:
@@ -36,7 +51,8 @@ def load(path: Path) -> State | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         bridges = from_tree({"bridge": data["bridge"]}).bridges
-        return State(bridges=bridges, config_digest=str(data["config-digest"]))
+        ports = msgspec.convert(data.get("openflow-ports", {}), dict[str, PortMemory])
+        return State(bridges=bridges, config_digest=str(data["config-digest"]), ports=ports)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -50,7 +66,11 @@ def save(path: Path, state: State) -> None:
     """Replaces `path` in one step: after a crash it holds the old state or the new one. TurnoutError if it
     cannot.
     """
-    data = {"config-digest": state.config_digest, "bridge": to_tree(Config(bridges=state.bridges))["bridge"]}
+    data = {
+        "config-digest": state.config_digest,
+        "bridge": to_tree(Config(bridges=state.bridges))["bridge"],
+        "openflow-ports": msgspec.to_builtins(state.ports),
+    }
     temporary = ""
     try:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

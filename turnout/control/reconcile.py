@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
-from turnout.control import ports, rxq
+from turnout.config.state import PortMemory
+from turnout.control import ofport, ports, rxq
 from turnout.control.ports import Place
 from turnout.errors import TurnoutError
 
@@ -25,11 +26,16 @@ NO_DEVICE = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Attached:
-    """A port as it is. device: the engine's; NO_DEVICE for a patch port or one that failed with `error`."""
+    """A port as it is. device: the engine's; NO_DEVICE for a patch port or one that failed with `error`.
+
+    number: the datapath's. ofport: OpenFlow's, of its bridge. config: OFPPC_* bits that a controller has set.
+    """
 
     number: int
     bridge: str
     port: Port
+    ofport: int = 0
+    config: int = 0
     device: int = NO_DEVICE
     claim: str = ""
     rxqs: int = 0
@@ -63,7 +69,7 @@ def _same_device(a: Port, b: Port) -> bool:
     """Whether the device of `a` serves `b` as well: all that is not about the device may differ."""
     if a.type == b.type == "patch":
         return True
-    aside = {"tag": None, "trunks": (), "vlan_mode": None, "rxq_affinity": ""}
+    aside = {"tag": None, "trunks": (), "vlan_mode": None, "rxq_affinity": "", "ofport_request": 0}
     return replace(a, **aside) == replace(b, **aside)  # type: ignore[arg-type]
 
 
@@ -77,9 +83,11 @@ def _free_numbers(taken: Iterable[int], first: int) -> Iterable[int]:
         number += 1
 
 
-def plan(actual: Actual, desired: Config, claims: Mapping[str, str]) -> Plan:
+def plan(
+    actual: Actual, desired: Config, claims: Mapping[str, str], memory: Mapping[str, PortMemory] | None = None
+) -> Plan:
     """The smallest change from `actual` to `desired`. `claims`: port → what only one device of the process
-    can own.
+    can own. `memory`: what is remembered of ports that had been there before.
     """
     bridge_numbers = iter(_free_numbers((number for number, _ in actual.bridges.values()), 0))
     bridges = {
@@ -90,14 +98,22 @@ def plan(actual: Actual, desired: Config, claims: Mapping[str, str]) -> Plan:
     keep: list[Attached] = []
     new: list[Attached] = []
     for bridge in desired.bridges:
+        ofports = ofport.assign(bridge, actual_ofports(actual, bridge.name), memory or {})
         for port in bridge.ports:
             old = actual.ports.get(port.name)
             if old and _same_device(old.port, port):
-                keep.append(replace(old, bridge=bridge.name, port=port))
+                keep.append(replace(old, bridge=bridge.name, port=port, ofport=ofports[port.name]))
             else:
-                number = old.number if old else next(numbers)
+                remembered = (memory or {}).get(port.name)
                 new.append(
-                    Attached(number=number, bridge=bridge.name, port=port, claim=claims.get(port.name, ""))
+                    Attached(
+                        number=old.number if old else next(numbers),
+                        bridge=bridge.name,
+                        port=port,
+                        ofport=ofports[port.name],
+                        config=old.config if old else remembered.config if remembered else 0,
+                        claim=claims.get(port.name, ""),
+                    )
                 )
     kept = {a.port.name for a in keep}
     leave = tuple(a for name, a in actual.ports.items() if name not in kept and a.device != NO_DEVICE)
@@ -113,16 +129,28 @@ def plan(actual: Actual, desired: Config, claims: Mapping[str, str]) -> Plan:
     )
 
 
+def actual_ofports(actual: Actual, bridge: str) -> dict[str, tuple[Port, int]]:
+    """The bridge's ports as they are, by name, with their OpenFlow numbers."""
+    return {name: (a.port, a.ofport) for name, a in actual.ports.items() if a.bridge == bridge}
+
+
 class Reconciler:
     """Makes one engine `Datapath` be what is desired, and remembers what it is. Not thread-safe: Switch has
     the lock.
     """
 
-    def __init__(self, datapath: _engine.Datapath, cores: tuple[int, ...], place: Place) -> None:
+    def __init__(
+        self,
+        datapath: _engine.Datapath,
+        cores: tuple[int, ...],
+        place: Place,
+        memory: Mapping[str, PortMemory] | None = None,
+    ) -> None:
         self._datapath = datapath
         self._cores = cores
         self._place = place
         self.actual = Actual()
+        self._memory = dict(memory or {})
         self.assignment: dict[rxq.Queue, int] = {}
         self.loads: dict[rxq.Queue, float] = {}
 
@@ -137,7 +165,7 @@ class Reconciler:
             old = self.actual.ports.get(port.name)
             if not tolerant and (old is None or old.port != port):
                 ports.check_pins(port, self._cores)
-        steps = plan(self.actual, desired, {p.name: self._claim(p) for p in wanted})
+        steps = plan(self.actual, desired, {p.name: self._claim(p) for p in wanted}, self._memory)
         before = self.actual
         added: list[Attached] = []
         try:
@@ -173,6 +201,16 @@ class Reconciler:
         for port in back:
             if not port.error:
                 log.info("port %s: attached", port.port.name)
+
+    def set_port_config(self, name: str, config: int) -> None:
+        """Gives a port these OFPPC_* bits."""
+        changed = replace(self.actual.ports[name], config=config)
+        self._publish(replace(self.actual, ports={**self.actual.ports, name: changed}))
+
+    @property
+    def memory(self) -> dict[str, PortMemory]:
+        """What is to outlive the process of each port."""
+        return {name: PortMemory(a.ofport, a.config) for name, a in self.actual.ports.items()}
 
     def rebalance(self) -> None:
         """Moves rx queues between workers if the measured loads say that it pays."""
