@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenFlow written from the standard's structures (1.3.5, section 7; or 1.0, where it says so); a plain client.
+"""OpenFlow written from the standard's structures (1.3.5, section 7; 1.0 where it says so); a plain client.
 
 Independent of Turnout's own codec on purpose: what checks it must not be it.
 """

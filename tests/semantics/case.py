@@ -27,8 +27,8 @@ class Step:
 class Case:
     """`name` begins with the section of the standard that says what `steps` show.
 
-    `flows`, `groups` and `meters` are lines for ovs-ofctl, loaded with each of `versions` in turn; `raw` holds messages
-    for what ovs-ofctl cannot say, loaded last. `not_ovs` says why Open vSwitch does otherwise.
+    `flows`, `groups` and `meters` are lines for ovs-ofctl, loaded with each of `versions`; `raw` holds
+    messages for what ovs-ofctl cannot say, loaded last. `not_ovs` says why Open vSwitch does otherwise.
     """
 
     name: str

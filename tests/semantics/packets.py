@@ -73,6 +73,6 @@ def advertisement(target: str = "fd00::9", address: str = B) -> Packet:
 
 __all__ = [
     "ARP", "BROADCAST", "ICMP", "IP", "MPLS", "PAYLOAD", "SCTP", "TCP", "UDP", "A", "B", "C", "Dot1AD",
-    "Dot1AH", "Dot1Q", "Ether", "IPv6", "IPv6ExtHdrHopByHop", "Packet", "Raw", "advertisement", "arp", "echo6", "ether",
-    "ip", "ip6", "mpls", "solicitation", "tcp", "udp", "vlan",
+    "Dot1AH", "Dot1Q", "Ether", "IPv6", "IPv6ExtHdrHopByHop", "Packet", "Raw", "advertisement", "arp",
+    "echo6", "ether", "ip", "ip6", "mpls", "solicitation", "tcp", "udp", "vlan",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from tests.peers.wire import Session
 from tests.semantics.error_cases import CASES, Refused
 
 _GROUPS = [
-    "hello", "request", "action", "instruction", "match", "flow", "group", "port", "table", "queue", "config", "role",
-    "meter",
+    "hello", "request", "action", "instruction", "match", "flow", "group", "port", "table", "queue", "config",
+    "role", "meter",
 ]  # fmt: skip
 
 
