@@ -12,6 +12,7 @@ Rule* Classifier::insert(const Match& match, const NewRule& rule) { return impl_
 void Classifier::remove(Rule* rule, Version at) { impl_->remove(rule, at); }
 void Classifier::undo(Rule* rule) { impl_->undo(rule); }
 void Classifier::published(Version at) { impl_->published(at); }
+void Classifier::tidy() { impl_->tidy(); }
 Rule* Classifier::find(const Match& match, uint16_t priority, Version at) const {
     return impl_->find(match, priority, at);
 }

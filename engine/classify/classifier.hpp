@@ -77,6 +77,9 @@ public:
     // Version `at` has been published: what was removed up to it may begin to go. Without this call it goes when a
     // later version changes the table.
     void published(Version at);
+    // To be called now and then, say once a second: when a bulk of insertions is over it arranges the rules anew if
+    // that is likely to pay. Takes some milliseconds then, else nothing. Changes no lookup's result.
+    void tidy();
     // The rule of exactly this match and priority that is visible at `at`, or null.
     Rule* find(const Match& match, uint16_t priority, Version at) const;
     Match match_of(const Rule& rule) const;

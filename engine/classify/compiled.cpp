@@ -3,13 +3,20 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <new>
 #include <utility>
+
+#include "engine/classify/merge.hpp"
 
 namespace turnout::classify {
 namespace {
 
-constexpr size_t kFew = 4;  // rules up to which comparing each is faster than hashing
+constexpr size_t kFew = 4;                 // rules up to which comparing each is faster than hashing
+constexpr size_t kCrowd = 16;              // rules that may meet in one place of a tuple coarser than they are
+constexpr size_t kWorthMerging = 4;        // tuples
+constexpr size_t kTooLargeToMove = 32768;  // rules of a tuple
+constexpr size_t kSample = 512;            // rules that merging looks at
 
 size_t lines_of(const Layout& layout) { return (sizeof(Rule) + layout.words() * sizeof(uint64_t) + kLine - 1) / kLine; }
 static_assert(sizeof(Rule) + kMaxWords * sizeof(uint64_t) <= Arena::kMaxLines * kLine);
@@ -126,21 +133,53 @@ const Layout* Compiled::layout_for(const FlowKey& mask) {
 
 // --- tuples
 
-Tuple* Compiled::home_for(Shape* shape, const uint64_t*) {
-    return shape->homes.empty() ? add_tuple(shape) : shape->homes.front().tuple;
+// A tuple of the rule's own mask takes it. So does a coarser one, the finest first, where it meets few others.
+Tuple* Compiled::home_for(Shape* shape, const uint64_t* values) {
+    const auto takes = [&](const Tuple& tuple) {
+        if (tuple.own_shape() == shape->id) return true;
+        return tuple.crowd(values) < kCrowd;
+    };
+    for (const Shape::Home& home : shape->homes)
+        if (takes(*home.tuple)) return home.tuple;
+    Tuple* best = nullptr;
+    unsigned best_bits = 0;
+    for (const auto& tuple : tuples_) {
+        if (&tuple->layout() != shape->layout || !has_bits(shape->mask, tuple->mask())) continue;
+        const unsigned bits = tuple->bits();
+        if ((best && bits <= best_bits) || !takes(*tuple)) continue;
+        best = tuple.get();
+        best_bits = bits;
+    }
+    return best ? best : add_tuple(*shape->layout, shape->mask);
 }
 
-Tuple* Compiled::add_tuple(Shape* shape) {
-    shape->users++;
-    tuples_.push_back(std::make_unique<Tuple>(*shape->layout, shape->mask, shape->id));
+Tuple* Compiled::add_tuple(const Layout& layout, const FlowKey& mask) {
+    uint32_t own = Tuple::kNoShape;
+    const auto known = by_mask_.find(mask);
+    if (known != by_mask_.end() && known->second->layout == &layout) {
+        own = known->second->id;
+        known->second->users++;
+    }
+    tuples_.push_back(std::make_unique<Tuple>(layout, mask, own));
+    if (tuples_.size() > 2 * tuples_then_ + 4) until_merge_ = std::min(until_merge_, kFirstMerge + linked_ / 8);
     return tuples_.back().get();
 }
 
-void Compiled::link(Entry* entry, Tuple* tuple) {
-    auto& homes = shape(*entry)->homes;
+// The tuple is in no view any more, and no shape's home.
+void Compiled::retire(std::unique_ptr<Tuple> tuple) {
+    if (tuple->own_shape() != Tuple::kNoShape) release(shapes_.load(std::memory_order_relaxed)[tuple->own_shape()]);
+    retired_.later(tuple.release());
+}
+
+void Compiled::settle(Shape* shape, Tuple* tuple) {
+    auto& homes = shape->homes;
     auto home = std::find_if(homes.begin(), homes.end(), [&](const Shape::Home& h) { return h.tuple == tuple; });
     if (home == homes.end()) home = homes.insert(homes.end(), {tuple, 0});
     home->rules++;
+}
+
+void Compiled::link(Entry* entry, Tuple* tuple) {
+    settle(shape(*entry), tuple);
     tuple->insert(entry, retired_);
     linked_++;
     refresh(*tuple);
@@ -156,9 +195,82 @@ void Compiled::unlink(Entry* entry) {
     refresh(*tuple);
     if (tuple->size()) return;
     const auto owner = std::find_if(tuples_.begin(), tuples_.end(), [&](const auto& t) { return t.get() == tuple; });
-    retired_.later(owner->release());
+    retire(std::move(*owner));
     tuples_.erase(owner);
-    release(shapes_.load(std::memory_order_relaxed)[tuple->own_shape()]);
+}
+
+// --- merging
+
+// After as many insertions as there are rules, or soon after many tuples were added: O(1) for each insertion.
+void Compiled::consider_merging() {
+    changed_ = true;
+    inserted_++;
+    if (--until_merge_) return;
+    if (tuples_.size() >= kWorthMerging) merge_tuples();
+    until_merge_ = std::max(kFirstMerge, linked_);
+}
+
+void Compiled::tidy() {
+    const bool quiet = !std::exchange(changed_, false);
+    if (!quiet || tuples_.size() < 2 || inserted_ < linked_ / 16 + 1) return;
+    merge_tuples();
+    retired_.hand_over(reclaimer_);
+}
+
+// Moves the rules of all tuples but very large ones to new tuples. Until the new view is published workers see the old
+// tuples, which are left as they are; which of the two a lookup goes through makes no difference to what it finds.
+void Compiled::merge_tuples() {
+    inserted_ = 0;
+    std::vector<std::unique_ptr<Tuple>> old;
+    std::map<const Layout*, std::vector<const Entry*>> rules;
+    for (auto& tuple : tuples_) {
+        if (tuple->size() > kTooLargeToMove) continue;
+        tuple->for_each([&](const Entry* rule) { rules[&tuple->layout()].push_back(rule); });
+        old.push_back(std::move(tuple));
+    }
+    std::erase(tuples_, nullptr);
+    for (const auto& [_, shape] : by_mask_)
+        std::erase_if(shape->homes, [](const Shape::Home& home) { return home.tuple->size() <= kTooLargeToMove; });
+    for (auto& [layout, all] : rules) resettle(*layout, std::move(all));
+    rebuild_view();
+    for (auto& tuple : tuples_)
+        if (tuple->size() == 0) old.push_back(std::move(tuple));
+    std::erase(tuples_, nullptr);
+    for (auto& tuple : old) retire(std::move(tuple));
+    tuples_then_ = tuples_.size();
+}
+
+// Finds tuples for these rules. Those that would meet too many others in their place try again among themselves.
+void Compiled::resettle(const Layout& layout, std::vector<const Entry*> rules) {
+    constexpr int kRounds = 4;
+    for (int round = 0; round < kRounds && !rules.empty(); round++) {
+        std::vector<Sampled> shapes;
+        std::unordered_map<const Shape*, size_t> index;
+        const size_t stride = rules.size() / kSample + 1;
+        for (size_t i = 0; i < rules.size(); i++) {
+            const Shape* const of = shape(*rules[i]);
+            const auto [at, is_new] = index.emplace(of, shapes.size());
+            if (is_new) shapes.push_back({of->packed, {}});
+            if (i % stride == 0) shapes[at->second].values.push_back(rules[i]->values());
+        }
+        std::vector<Tuple*> homes(shapes.size());
+        for (const Merged& merged : merge(layout.words(), shapes, 1.0 / static_cast<double>(stride))) {
+            Tuple* const tuple = add_tuple(layout, layout.unpack(merged.mask.data()));
+            for (size_t member : merged.members) homes[member] = tuple;
+        }
+        std::vector<const Entry*> left;
+        for (const Entry* rule : rules) {
+            Shape* const of = shape(*rule);
+            Tuple* const tuple = homes[index.at(of)];
+            if (round + 1 < kRounds && tuple->crowd(rule->values()) >= kCrowd) {
+                left.push_back(rule);
+                continue;
+            }
+            settle(of, tuple);
+            tuple->insert(rule, retired_);
+        }
+        rules = std::move(left);
+    }
 }
 
 // --- the view
@@ -235,6 +347,7 @@ Rule* Compiled::insert(const Match& match, const Classifier::NewRule& rule) {
     if (size_++ == 0) reads_ = FlowKey{};
     reads_ = bits_of_either(reads_, match.mask);
     link(made, home_for(of, made->values()));
+    consider_merging();
     retired_.hand_over(reclaimer_);
     return made;
 }

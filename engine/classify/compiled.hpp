@@ -68,6 +68,7 @@ public:
     void remove(Rule* rule, Version at);
     void undo(Rule* rule);
     void published(Version at);
+    void tidy();
     void close() { closed_ = true; }
     Rule* find(const Match& match, uint16_t priority, Version at) const;
     Match match_of(const Rule& rule) const;
@@ -103,6 +104,8 @@ private:
         bool operator()(const FlowKey& a, const FlowKey& b) const { return std::memcmp(&a, &b, sizeof a) == 0; }
     };
 
+    static constexpr size_t kFirstMerge = 16;
+
     Shape* shape_of(const FlowKey& mask);
     const Shape* find_shape(const FlowKey& mask) const;
     const Layout* layout_for(const FlowKey& mask);
@@ -110,11 +113,16 @@ private:
     Shape* shape(const Rule& rule) const { return shapes_.load(std::memory_order_relaxed)[rule.shape]; }
 
     Tuple* home_for(Shape* shape, const uint64_t* values);
-    Tuple* add_tuple(Shape* shape);
+    Tuple* add_tuple(const Layout& layout, const FlowKey& mask);
+    void retire(std::unique_ptr<Tuple> tuple);
+    static void settle(Shape* shape, Tuple* tuple);
     void link(Entry* entry, Tuple* tuple);
     void unlink(Entry* entry);
     void free(Entry* entry);
     void leave();  // what is in leaving_ begins to go
+    void consider_merging();
+    void merge_tuples();
+    void resettle(const Layout& layout, std::vector<const Entry*> rules);
     void refresh(const Tuple& changed);
     void rebuild_view();
     void add_few(View& view) const;
@@ -136,6 +144,10 @@ private:
     std::vector<Entry*> leaving_;
     Version leaving_at_ = 0;
     size_t size_ = 0, linked_ = 0;
+    size_t until_merge_ = kFirstMerge;  // insertions until merging is considered
+    size_t inserted_ = 0;               // since merging
+    bool changed_ = false;              // since tidy()
+    size_t tuples_then_ = 0;            // how many there were after the last time
     FlowKey reads_{};
 };
 

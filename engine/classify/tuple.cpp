@@ -2,6 +2,7 @@
 #include "engine/classify/tuple.hpp"
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <random>
 
@@ -25,8 +26,10 @@ const uint64_t* Tuple::secrets() {
 Tuple::Tuple(const Layout& layout, const FlowKey& mask, uint32_t shape)
     : layout_(layout), shape_(shape), buckets_(make(1).release()), mask_(mask) {
     layout.pack(mask, packed_);
-    for (uint8_t w = 0; w < layout.words(); w++)
+    for (uint8_t w = 0; w < layout.words(); w++) {
+        bits_ += static_cast<unsigned>(std::popcount(packed_[w]));
         if (packed_[w]) used_[n_used_++] = w;
+    }
 }
 
 Tuple::~Tuple() { delete buckets_.load(std::memory_order_relaxed); }
@@ -79,6 +82,15 @@ bool Tuple::erase(const Entry* entry, Reclaimer& reclaimer) {
         if (!bucket.goes_on()) break;
     }
     return false;
+}
+
+size_t Tuple::crowd(const uint64_t* packed) const {
+    size_t n = 0;
+    find(packed, [&n](const Entry*) {
+        n++;
+        return false;
+    });
+    return n;
 }
 
 void Tuple::resize(uint64_t n, Reclaimer& reclaimer) {

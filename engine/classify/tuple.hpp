@@ -98,7 +98,9 @@ public:
         Bucket* at(uint64_t i) const { return reinterpret_cast<Bucket*>(memory.get()) + (i & mask); }
     };
 
-    // `shape`: that of rules whose bits are the tuple's own.
+    static constexpr uint32_t kNoShape = UINT32_MAX;
+
+    // `shape`: that of rules whose bits are the tuple's own, or kNoShape.
     Tuple(const Layout& layout, const FlowKey& mask, uint32_t shape);
     ~Tuple();
     Tuple(const Tuple&) = delete;
@@ -108,6 +110,7 @@ public:
     const FlowKey& mask() const { return mask_; }
     const uint64_t* packed_mask() const { return packed_; }
     uint32_t own_shape() const { return shape_; }
+    unsigned bits() const { return bits_; }  // of the mask
     const Buckets& buckets() const { return *buckets_.load(std::memory_order_acquire); }
 
     Place place(const uint64_t* packed) const {
@@ -126,6 +129,8 @@ public:
     // Calls visit(const Entry*) for what may have this packed value (the tuple's bits of it), until it returns true.
     template <typename Visit>
     const Entry* find(const uint64_t* packed, Visit visit) const;
+    // About how many rules have this packed value (the tuple's bits of it).
+    size_t crowd(const uint64_t* packed) const;
     template <typename Visit>
     void for_each(Visit visit) const;
 
@@ -150,6 +155,7 @@ private:
     const Layout& layout_;
     const uint64_t* const secrets_ = secrets();
     uint32_t shape_;
+    unsigned bits_ = 0;
     uint8_t n_used_ = 0, used_[kMaxWords];  // words with bits of the mask
     uint64_t packed_[kMaxWords];
     std::atomic<const Buckets*> buckets_;
