@@ -23,6 +23,7 @@ WORKER_CORE: Final = 1
 CONTROL_CORE: Final = 0
 
 _FLOW_LIMIT: Final = 2_000_000
+_MAX_IDLE_MS: Final = 600_000
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,7 @@ class TurnoutContender(_Switch):
             columns = ["type=tap"]
         else:
             columns = ["type=dpdk", f"options:dpdk-devargs={port.devargs}"]
-        if self._flows is not None:
-            columns.append(f"ofport_request={number}")
-        self._daemon.add_port("br0", port.name, *columns)
+        self._daemon.add_port("br0", port.name, *columns, f"ofport_request={number}")
 
     def _configure(self) -> None:
         super()._configure()
@@ -169,7 +168,7 @@ class TurnoutContender(_Switch):
 
 
 class OvsContender(_Switch):
-    """Debian's OVS-DPDK: room for every MAC address and flow, otherwise its defaults."""
+    """Debian's OVS-DPDK: room and time for every MAC address and flow, otherwise its defaults."""
 
     def __init__(self, ports: Sequence[Port], mbufs: int, flows: Path | None) -> None:
         del mbufs  # 262,144 whatever one asks for
@@ -218,6 +217,10 @@ class OvsContender(_Switch):
         # The bridge's own kernel interface, a system call per flooded packet, has no counterpart elsewhere.
         # (No-flood is a notion of OpenFlow 1.0 only.)
         self._ovs.ofctl("-O", "OpenFlow10", "mod-port", "br0", "br0", "no-flood")
+        if self._flows is not None:
+            # It forgets what it has not seen for 10 s: a pass over all flows takes longer while each has yet
+            # to be learnt, so that it would never settle.
+            self._ovs.vsctl("set", "Open_vSwitch", ".", f"other_config:max-idle={_MAX_IDLE_MS}")
         # The limit in force starts at 10,000 and grows by some 2,000 a second: start where it would end.
         self._ovs.appctl("upcall/set-flow-limit", str(_FLOW_LIMIT))
 

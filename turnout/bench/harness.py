@@ -36,7 +36,7 @@ class Timing:
     """How long to measure. Seconds."""
 
     window: float = 3.0
-    settle: float = 60.0  # at most this long until the rate stops rising
+    settle: float = 120.0  # at most this long until the rate stops rising
 
 
 @contextlib.contextmanager
