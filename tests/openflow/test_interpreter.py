@@ -37,7 +37,7 @@ def flow_of(message: bytes) -> Flow:
     )
 
 
-def group_of(line: str, groups: dict[int, Group]) -> tuple[int, Group]:
+def group_of(line: str) -> tuple[int, Group]:
     """ovs-ofctl's group syntax, as far as the cases use it."""
     head, *buckets = re.split(r",?bucket=", line.strip())
     settings = dict(item.split("=") for item in head.split(","))
@@ -49,13 +49,9 @@ def group_of(line: str, groups: dict[int, Group]) -> tuple[int, Group]:
         actions = ",".join(
             i for i in items if i.partition(":")[0] not in ("weight", "watch_port", "watch_group")
         )
-        live = True
-        if "watch_port" in known:
-            live = int(known["watch_port"]) in PORTS
-        if "watch_group" in known:
-            live = any(b.live for b in groups[int(known["watch_group"])].buckets)
+        watch = [int(known[name]) if name in known else None for name in ("watch_port", "watch_group")]
         parsed = parse_actions(actions, ANYTHING, NO_PORTS, inner=True)
-        made.append(Bucket(parsed, int(known.get("weight", 1)), live))
+        made.append(Bucket(parsed, int(known.get("weight", 1)), *watch))
     return int(settings["group_id"]), Group(kind, tuple(made))
 
 
@@ -65,10 +61,7 @@ def test_a_case_of_the_standard(case: Case) -> None:
         pytest.skip("what meters and MAC learning do is not the interpreter's")
     flows = [flow_of(message) for message in case.raw if message[1] == 14]
     flows += [text.parse(line.strip()) for line in case.flows.splitlines() if line.strip()]
-    groups: dict[int, Group] = {}
-    for line in case.groups.strip().splitlines():
-        number, group = group_of(line, groups)
-        groups[number] = group
+    groups = dict(group_of(line) for line in case.groups.strip().splitlines())
 
     def flood(in_port: int, frame: bytes) -> list[tuple[int, bytes]]:
         return [(port, frame) for port in PORTS if port != in_port]

@@ -28,11 +28,12 @@ MAX_RESUBMITS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """live: whether its watch port and watch group are up."""
+    """watch_port, watch_group: the bucket is live while they are; None: always."""
 
     actions: tuple[Action, ...]
     weight: int = 1
-    live: bool = True
+    watch_port: int | None = None
+    watch_group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,11 +299,24 @@ class Run:
         numbered = list(enumerate(group.buckets))
         if group.kind == "all" or group.kind == "indirect":
             return numbered
-        live = [(index, bucket) for index, bucket in numbered if bucket.live and bucket.weight]
+        live = [(index, bucket) for index, bucket in numbered if self._bucket_lives(bucket, 0)]
+        if group.kind == "select":
+            live = [(index, bucket) for index, bucket in live if bucket.weight]
         if not live:
             self.why_not.append("no bucket of the group is live")
             return []
         return [live[0 if group.kind == "ff" else self.bridge.choose(self.packet, len(live))]]
+
+    def _bucket_lives(self, bucket: Bucket, depth: int) -> bool:
+        """Its watch port is up, and so is some bucket of its watch group (1.3.5, 6.5)."""
+        if bucket.watch_port is not None and not self._live(bucket.watch_port):
+            return False
+        if bucket.watch_group is None:
+            return True
+        watched = self.bridge.groups.get(bucket.watch_group)
+        if watched is None or depth > MAX_DEPTH:
+            return False
+        return any(self._bucket_lives(inner, depth + 1) for inner in watched.buckets)
 
     def _action_set(self) -> None:
         """What was written, in the standard's order (1.3.5, 5.10)."""

@@ -183,7 +183,7 @@ class Packet:
         self.frag = self.protocol = self.extensions = 0  # a bad chain leaves nothing but the addresses
 
     def _extension(self, following: int) -> None:
-        """OFPIEH_* (1.3.5, 7.2.3.8): which headers there are, if one is repeated or out of RFC 8200's order."""
+        """OFPIEH_* (1.3.5, 7.2.3.8): which there are, if one is repeated or out of RFC 8200's order."""
         bit = _EXTENSION_BITS.get(following, 0)
         limit = 2 if following == 60 else 1
         if self._seen.count(following) >= limit:
