@@ -111,7 +111,7 @@ MeterMod decode_meter_mod(Bytes message);
 FlowStatsRequest decode_flow_stats_request(Bytes message);  // flow and aggregate; 1.0, NXM, 1.3, 1.4 multipart
 
 void encode_error(Wire& out, uint8_t version, uint32_t xid, const OfError& error,
-                  Bytes about);  // about: first 64 bytes are quoted
+                  Bytes about);  // about: quoted, as far as a message has room
 // One flow as an entry of a stats reply's body in this version and format.
 void encode_flow_stats(Wire& body, uint8_t version, FlowFormat format, const FlowStats& flow);
 void encode_flow_removed(Wire& out, uint8_t version, FlowFormat format, uint32_t xid, const FlowStats& flow);

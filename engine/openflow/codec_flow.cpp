@@ -20,12 +20,13 @@ void set_command10(FlowMod& mod, uint16_t raw, bool table_id) {
     mod.table = table_id ? static_cast<uint8_t>(raw >> 8) : kAllTables;
 }
 
-uint16_t flags10(uint16_t flags, FlowMod::Command command) {
+uint16_t flags10(uint16_t flags, const FlowMod& mod) {
     if (flags & ~kFlags10) throw error::kFlowFlags;
-    if (flags & kEmergency10) throw error::kTableFull;  // no emergency table, as Open vSwitch puts it
+    // There is no emergency table, which OpenFlow 1.0.1 does not ask for; Open vSwitch says so with these errors.
+    if (flags & kEmergency10) throw mod.idle || mod.hard ? error::kEmergencyTimeout : error::kTableFull;
     flags &= kSend | kOverlapFlag;
     // An add of OpenFlow 1.0 resets the counters of the flow that it replaces.
-    return static_cast<uint16_t>(flags | (command == FlowMod::Add ? FlowMod::kResetCounts : 0));
+    return static_cast<uint16_t>(flags | (mod.command == FlowMod::Add ? FlowMod::kResetCounts : 0));
 }
 
 void decode10(Reader in, FlowMod& mod, bool table_id) {
@@ -37,7 +38,7 @@ void decode10(Reader in, FlowMod& mod, bool table_id) {
     mod.priority = in.u16();
     mod.buffer = in.u32();
     mod.out_port = port_from10(in.u16());
-    mod.flags = flags10(in.u16(), mod.command);
+    mod.flags = flags10(in.u16(), mod);
     mod.instructions = in.rest();
 }
 
@@ -49,7 +50,7 @@ void decode_nxm(Reader in, FlowMod& mod, bool table_id) {
     mod.priority = in.u16();
     mod.buffer = in.u32();
     mod.out_port = port_from10(in.u16());
-    mod.flags = flags10(in.u16(), mod.command);
+    mod.flags = flags10(in.u16(), mod);
     const uint16_t match_len = in.u16();
     in.skip(6);
     Cookie cookie;

@@ -74,6 +74,9 @@ inline constexpr OfError kPropertyType{BadProperty, 0}, kPropertyLen{BadProperty
     kPropertyTooMany{BadProperty, 3}, kPropertyDup{BadProperty, 4}, kPropertyVendor{BadProperty, 5},
     kPropertyVendorType{BadProperty, 6}, kPropertyVendorValue{BadProperty, 7};
 
+// OpenFlow 1.0's: an emergency flow with a timeout. Later versions have none; the code is outside of theirs.
+inline constexpr OfError kEmergencyTimeout{FlowModFailed, 259};
+
 // Nicira's own, by their numbers in OpenFlow 1.2 and later.
 inline constexpr OfError kNxmInvalid{2, 0, kNiciraVendor}, kMustBeZero{4, 0, kNiciraVendor},
     kUnencodable{10, 0, kNiciraVendor}, kActionMustBeZero{11, 0, kNiciraVendor}, kBadConjunction{15, 0, kNiciraVendor},

@@ -36,6 +36,8 @@ struct Group {
     bool dp_hash = true;  // select: by the 5-tuple; else by `fields`
     uint64_t hash_param = 0;
     std::vector<const Field*> fields;  // NTR selection_method=hash,fields(…)
+    FlowKey hash_mask{};               // the bits of `fields` that count
+    enum Method : uint8_t { Unnamed, Hash, DpHash } method = Unnamed;  // as the controller named it, for replies
 };
 
 using Groups = std::unordered_map<uint32_t, std::shared_ptr<const Group>>;
