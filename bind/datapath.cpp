@@ -47,12 +47,16 @@ void bind_specs(nb::module_& m) {
         .def(
             "__init__",
             [](PortSpec* self, unsigned number, unsigned bridge, int device, int peer, const std::string& mode,
-               uint16_t tag, std::vector<uint16_t> trunks) {
-                new (self) PortSpec{number, bridge, device, peer, vlan_mode(mode), tag, std::move(trunks)};
+               uint16_t tag, std::vector<uint16_t> trunks, uint32_t ofport, uint32_t config) {
+                new (self)
+                    PortSpec{number, bridge, device, peer, vlan_mode(mode), tag, std::move(trunks), ofport, config};
             },
             nb::kw_only(), "number"_a, "bridge"_a, "device"_a, "peer"_a, "vlan_mode"_a, "tag"_a, "trunks"_a,
+            "ofport"_a = 0, "config"_a = 0,
             "number: 1 to 1023. device: from attach(), or -1 for a patch port, whose peer is a port's number or -1.\n"
-            "vlan_mode: access, trunk, native-tagged or native-untagged. trunks: VLANs; empty: all.");
+            "vlan_mode: access, trunk, native-tagged or native-untagged. trunks: VLANs; empty: all.\n"
+            "ofport: its OpenFlow number in the bridge, 1 to 65279 or 4294967294 (LOCAL); 0: none. config: OFPPC_* "
+            "bits.");
     nb::class_<QueueSpec>(m, "QueueSpec", "Which worker polls an rx queue.")
         .def(
             "__init__",
@@ -174,6 +178,20 @@ void bind_datapath(nb::module_& m) {
         .def(
             "age", [](const Handle& self) { self.get().age(); }, Unlocked(),
             "Collect expired addresses; to be called once a second.")
+        .def(
+            "tables", [](const Handle& self, unsigned bridge) { return TablesRef{self.get().tables(bridge)}; },
+            "bridge"_a, "A bridge's OpenFlow tables.")
+        .def(
+            "take_packet_ins",
+            [](const Handle& self, unsigned most) {
+                nb::gil_scoped_release unlocked;
+                return self.get().take_packet_ins(most);
+            },
+            "most"_a,
+            "Carry out what packets asked of tables (learned flows); returns up to `most` packets for controllers.")
+        .def(
+            "packet_in_fd", [](const Handle& self) { return self.get().packet_in_fd(); },
+            "A descriptor that is readable while take_packet_ins() has something to do.")
         .def(
             "mbufs",
             [](const Handle& self) {

@@ -4,13 +4,17 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <rte_mempool.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "engine/base/error.hpp"
 #include "engine/port/eal.hpp"
+#include "engine/worker/bridge_host.hpp"
 
 namespace turnout {
 namespace {
@@ -45,8 +49,16 @@ Datapath::Datapath(const std::vector<unsigned>& cores, unsigned mbufs, unsigned 
     plan_ = std::make_unique<Plan>();
     plan_->queues.resize(cores.size());
     shared_.plan = plan_.get();
+    grace_ = std::make_unique<Grace>(shared_.qsbr);
     try {
-        for (unsigned i = 0; i < cores.size(); i++) workers_.push_back(std::make_unique<Worker>(i, cores[i], shared_));
+        events_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (events_fd_ < 0) throw Error("no file descriptor left for the workers' events");
+        std::vector<Tallies*> tallies;
+        for (unsigned i = 0; i < cores.size(); i++) {
+            workers_.push_back(std::make_unique<Worker>(i, cores[i], shared_, events_fd_));
+            tallies.push_back(&workers_.back()->tallies());
+        }
+        tallies_ = std::make_unique<TallyBook>(std::move(tallies));
     } catch (...) {
         stop();
         throw;
@@ -58,9 +70,11 @@ Datapath::~Datapath() { stop(); }
 void Datapath::stop() {
     shared_.stop = true;
     for (const auto& worker : workers_) worker->join();
+    grace_->drain();
     plan_.reset();
     devices_.clear();  // until then DPDK's threads may wake workers
     workers_.clear();
+    if (events_fd_ >= 0) ::close(events_fd_);
     rte_free(shared_.qsbr);
     rte_mempool_free(pool_);
 }
@@ -136,6 +150,10 @@ std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, co
         if (!kept) kept = std::make_shared<Fdb>(spec.mac_table_size, spec.mac_aging);
         plan->bridges[spec.number].fdb = kept.get();
         plan->fdbs.push_back(std::move(kept));
+        std::shared_ptr<of::Tables>& tables = plan->tables[spec.number];
+        tables = before.tables[spec.number];
+        if (!tables) tables = std::make_shared<of::Tables>(host_of(spec.number));
+        plan->bridges[spec.number].pipeline = &tables->pipeline();
     }
     for (const PortSpec& spec : ports) add_port(*plan, spec);
     for (const QueueSpec& spec : queues) {
@@ -182,7 +200,31 @@ void Datapath::add_port(Plan& plan, const PortSpec& spec) {
         port.vlans.carried = carried.get();
         plan.vlan_sets.push_back(std::move(carried));
     }
-    plan.bridges[spec.bridge].ports.push_back(static_cast<PortNo>(spec.number));
+    port.ofport = spec.ofport;
+    port.config = spec.config;
+    add_to_bridge(plan.bridges[spec.bridge], spec);
+}
+
+void Datapath::add_to_bridge(BridgeView& bridge, const PortSpec& spec) {
+    const auto port = static_cast<PortNo>(spec.number);
+    bridge.ports.push_back(port);
+    bridge.plain = bridge.plain && spec.config == 0;
+    if (spec.ofport == 0) return;
+    if (spec.ofport > kMaxOfPort && spec.ofport != kLocalPort)
+        throw Error(port_name(spec.number) + ": its OpenFlow number must be below " + std::to_string(kMaxOfPort + 1));
+    if (bridge.port_of(spec.ofport) != kNoPort)
+        throw Error(port_name(spec.number) + ": OpenFlow number " + std::to_string(spec.ofport) + " is taken");
+    if (spec.ofport == kLocalPort) {
+        bridge.local = port;
+    } else {
+        if (bridge.by_ofport.size() <= spec.ofport) bridge.by_ofport.resize(spec.ofport + 1, kNoPort);
+        bridge.by_ofport[spec.ofport] = port;
+    }
+}
+
+of::Host& Datapath::host_of(unsigned bridge) {
+    if (!hosts_[bridge]) hosts_[bridge] = std::make_unique<BridgeHost>(*this, bridge);
+    return *hosts_[bridge];
 }
 
 // Publishes the plan, waits until no worker uses the old one, and clears up after it.
@@ -202,6 +244,9 @@ void Datapath::swap_in(std::unique_ptr<Plan> plan) {
     if (std::ranges::count(gone, true) > 0)
         for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs)
             fdb->flush([&](const Fdb::Entry& entry) { return gone[entry.port % kMaxPorts]; });
+    // Tables go only when nothing of theirs is left to reclaim.
+    if (!std::ranges::all_of(plan_->tables, [&](const auto& t) { return !t || std::ranges::count(plan->tables, t); }))
+        grace_->drain();
     plan_ = std::move(plan);
 }
 
@@ -294,8 +339,73 @@ unsigned Datapath::fdb_flush(unsigned bridge) {
     return plan_->bridges[bridge].fdb->flush([](const Fdb::Entry&) { return true; });
 }
 
+std::shared_ptr<of::Tables> Datapath::tables(unsigned bridge) const {
+    fdb_of(bridge);
+    return plan_->tables[bridge];
+}
+
+std::vector<of::PacketIn> Datapath::take_packet_ins(unsigned most) {
+    eventfd_t ignored;
+    eventfd_read(events_fd_, &ignored);
+    std::vector<of::PacketIn> packets;
+    for (const auto& worker : workers_) worker->mailbox().take(most, [&](Event& event) { take(event, packets); });
+    grace_->poll();
+    return packets;
+}
+
+void Datapath::take(Event& event, std::vector<of::PacketIn>& packets) {
+    const std::shared_ptr<of::Tables>& tables = plan_->tables[event.bridge];
+    if (event.kind == Event::PacketIn) {
+        of::PacketIn& packet = packets.emplace_back();
+        packet.bridge = event.bridge;
+        packet.controller = event.controller;
+        packet.max_len = event.max_len;
+        packet.userdata = std::move(event.userdata);
+        packet.frame.resize(event.packet->pkt_len);
+        if (const void* at = rte_pktmbuf_read(event.packet, 0, event.packet->pkt_len, packet.frame.data());
+            at != packet.frame.data())
+            std::memcpy(packet.frame.data(), at, packet.frame.size());
+        rte_pktmbuf_free(event.packet);
+        packet.fields.key = event.key;
+        packet.fields.cookie = event.cookie;
+        packet.fields.total_len = event.total_len;
+        packet.fields.reason = static_cast<uint8_t>(event.reason);
+        packet.fields.table = event.table;
+    } else if (tables && event.kind == Event::Learn) {
+        tables->learn(*event.learn, event.key);
+    } else if (tables) {
+        if (const of::Flow* flow = tables->lookup(event.table, event.key))
+            tables->fin_timeout(const_cast<of::Flow*>(flow), event.idle, event.hard);
+    }
+}
+
+// Has the worker that has the bridge's first queue carry out the actions.
+void Datapath::packet_out(unsigned bridge, const of::PacketOut& packet) {
+    rte_mbuf* frame = make_packet(pool_, packet.frame);
+    if (!frame) return;  // the pool is empty: as if the network had lost it
+    Worker& worker = *workers_.front();
+    Outgoing outgoing{static_cast<BridgeNo>(bridge), packet.in_port, packet.pipeline, packet.actions, frame};
+    while (!worker.mailbox().send(std::move(outgoing))) {
+        worker.wake();
+        std::this_thread::yield();
+    }
+    worker.wake();
+}
+
+// Returns when every worker sees what was published, and packet-outs from before are sent.
+void Datapath::settle() {
+    for (const auto& worker : workers_)
+        while (worker->mailbox().has_outgoing()) {
+            worker->wake();
+            std::this_thread::yield();
+        }
+    wait_for_workers();
+    grace_->poll();
+}
+
 void Datapath::age() {
     const uint32_t now = shared_.second();
+    grace_->poll();
     for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs) {
         fdb->expire(now);
         // Each time to twice the size, with a moment for traffic to fill it, until nothing is evicted any more.

@@ -11,9 +11,13 @@
 #include <vector>
 
 #include "engine/base/drop.hpp"
+#include "engine/openflow/packet_in.hpp"
+#include "engine/openflow/tables.hpp"
 #include "engine/port/ethdev.hpp"
 #include "engine/port/reconnect.hpp"
 #include "engine/port/tap.hpp"
+#include "engine/worker/grace.hpp"
+#include "engine/worker/tally_book.hpp"
 #include "engine/worker/worker.hpp"
 
 struct rte_mempool;
@@ -34,6 +38,8 @@ struct PortSpec {
     VlanMode vlan_mode = VlanMode::Trunk;
     uint16_t tag = 0;
     std::vector<uint16_t> trunks;  // empty: all
+    uint32_t ofport = 0;           // its OpenFlow number: 1 to kMaxOfPort, or kLocalPort; 0: none
+    uint32_t config = 0;           // OFPPC_* bits
 };
 
 struct QueueSpec {
@@ -99,6 +105,13 @@ public:
     unsigned fdb_flush(unsigned bridge);
     void age();
 
+    // A bridge's OpenFlow tables. They live as long as the bridge.
+    std::shared_ptr<of::Tables> tables(unsigned bridge) const;
+    // Carries out what packets asked of tables (learned flows), and returns up to `most` packets for controllers.
+    std::vector<of::PacketIn> take_packet_ins(unsigned most);
+    // Readable (an eventfd) when take_packet_ins() has something to do.
+    int packet_in_fd() const { return events_fd_; }
+
     struct Pool {
         unsigned total, in_use;
     };
@@ -111,12 +124,19 @@ private:
         std::array<uint64_t, kDropReasons> drops{};
     };
 
+    friend class BridgeHost;
+
     std::shared_ptr<Device> device(unsigned id) const;
     std::unique_ptr<Plan> build(const std::vector<BridgeSpec>&, const std::vector<PortSpec>&,
                                 const std::vector<QueueSpec>&, const Plan& before);
     void stop();
     void add_port(Plan& plan, const PortSpec& spec);
+    static void add_to_bridge(BridgeView& bridge, const PortSpec& spec);
+    of::Host& host_of(unsigned bridge);
+    void take(Event& event, std::vector<of::PacketIn>& packets);
     void swap_in(std::unique_ptr<Plan> plan);
+    void settle();
+    void packet_out(unsigned bridge, const of::PacketOut& packet);
     void wait_for_workers() const;
     Sums sum(PortNo port) const;
     const Fdb& fdb_of(unsigned bridge) const;
@@ -124,12 +144,16 @@ private:
     Reconnect reconnect_;
     Shared shared_;
     rte_mempool* pool_ = nullptr;
+    int events_fd_ = -1;
     std::unique_ptr<Plan> plan_;
     std::map<unsigned, std::shared_ptr<Device>> devices_;
     unsigned next_device_ = 0;
     std::vector<Sums> bases_;  // counts of earlier holders of each port number
     uint32_t epoch_ = 0;
     std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<Grace> grace_;
+    std::unique_ptr<TallyBook> tallies_;
+    std::array<std::unique_ptr<of::Host>, kMaxBridges> hosts_;
 };
 
 }  // namespace turnout

@@ -51,6 +51,7 @@ struct BridgeView {
     std::vector<PortNo> ports;
     std::vector<PortNo> by_ofport;  // kNoPort where there is none
     PortNo local = kNoPort;
+    bool plain = true;  // no port has config bits
 
     PortNo port_of(uint32_t ofport) const {
         if (ofport < by_ofport.size()) return by_ofport[ofport];
@@ -75,7 +76,8 @@ struct Plan {
     // What the views point to lives as long as the plan.
     std::vector<std::shared_ptr<Device>> devices;
     std::vector<std::shared_ptr<Fdb>> fdbs;
-    std::vector<std::shared_ptr<of::Tables>> tables;  // by bridge number; null where there is no bridge
+    // By bridge number; null where there is no bridge.
+    std::vector<std::shared_ptr<of::Tables>> tables = std::vector<std::shared_ptr<of::Tables>>(kMaxBridges);
 };
 
 }  // namespace turnout

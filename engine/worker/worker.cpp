@@ -46,8 +46,14 @@ bool same_l2(const uint8_t* a, const uint8_t* b) {
 
 uint32_t Shared::second() const { return static_cast<uint32_t>((rte_rdtsc() - start_tsc) / rte_get_tsc_hz()); }
 
-Worker::Worker(unsigned index, unsigned core, const Shared& shared)
-    : index_(index), core_(core), shared_(shared), tx_(index), wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+Worker::Worker(unsigned index, unsigned core, const Shared& shared, int events_fd)
+    : index_(index),
+      core_(core),
+      shared_(shared),
+      tx_(index),
+      mailbox_(events_fd),
+      walk_(tx_, tallies_, mailbox_),
+      wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (wake_fd_ < 0) throw Error("worker on core " + std::to_string(core) + ": no file descriptor left");
     rte_rcu_qsbr_thread_register(shared_.qsbr, index_);
     try {
@@ -98,16 +104,16 @@ void Worker::tick() {
 // one ended, or when nothing was found.
 unsigned Worker::poll(const Plan& plan) {
     unsigned total = 0;
+    if (mailbox_.has_outgoing()) [[unlikely]] {
+        total += walk_.packet_outs(plan, second_);
+        send(plan);
+    }
     for (const RxQueue& queue : plan.queues[index_]) {
         Burst burst;
         const std::span<rte_mbuf*> packets = rx(queue, burst);
         if (packets.empty()) continue;
         forward(plan, queue.port, packets);
-        Burst patched;
-        unsigned n;
-        for (PortNo port; (port = tx_.take_patched(plan, patched, n)) != kNoPort;)
-            forward(plan, port, std::span(patched).first(n));
-        tx_.flush(plan);
+        send(plan);
         const uint64_t after = rte_rdtsc();
         queue.device->note_load(queue.queue, packets.size(), after - now_);
         load_.busy_cycles.add(after - now_);
@@ -118,8 +124,32 @@ unsigned Worker::poll(const Plan& plan) {
     return total;
 }
 
+// What act gathered leaves; what left by a patch port goes around first.
+void Worker::send(const Plan& plan) {
+    Burst patched;
+    unsigned n;
+    for (PortNo port; (port = tx_.take_patched(plan, patched, n)) != kNoPort;)
+        forward(plan, port, std::span(patched).first(n));
+    tx_.flush(plan);
+}
+
 void Worker::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets) {
+    const BridgeView& bridge = plan.bridges[plan.ports[in_port].bridge];
+    const Rule* normal = bridge.plain ? bridge.pipeline->all_normal.load(std::memory_order_acquire) : nullptr;
+    if (normal) [[likely]]
+        switch_normally(plan, in_port, packets, *bridge.pipeline, *normal);
+    else
+        walk_.forward(plan, in_port, packets, *bridge.pipeline, second_);
+}
+
+void Worker::switch_normally(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets,
+                             const of::Pipeline& pipeline, const Rule& rule) {
+    const uint64_t before = tx_.counters(in_port).rx_bytes.get();
+    const size_t n = packets.size();
     packets = packets.first(parse_rows(plan, in_port, packets));
+    const uint64_t bytes = tx_.counters(in_port).rx_bytes.get() - before;
+    for (const TallyId tally : {rule.tally, pipeline.looked_up[0], pipeline.matched[0]})
+        tallies_.at(tally).add(n, bytes, second_);
     if (packets.empty()) return;
     decide(plan, in_port);
     act(plan, in_port, packets, rows_.row, std::span(rows_.outer).first(rows_.n),

@@ -3,6 +3,9 @@
 //
 //   rx -> parse -> cache -> classify -> act -> tx, and around again for packets that left by a patch port
 //
+// A bridge whose one rule is NORMAL takes the short way, here: only Ethernet headers are parsed, and packets with the
+// same one decided together. All others take the walk (walk.hpp).
+//
 // It never waits for anybody: it reads the plan through one pointer, reports a quiescent state once a round
 // (rte_rcu_qsbr), and writes counters of its own. With nothing to do it spins for a while, then sleeps (idle.cpp) until
 // a guest, the kernel or control wakes it.
@@ -20,6 +23,7 @@
 #include "engine/rx/rx.hpp"
 #include "engine/tx/tx.hpp"
 #include "engine/worker/plan.hpp"
+#include "engine/worker/walk.hpp"
 
 namespace turnout {
 
@@ -36,7 +40,8 @@ struct Shared {
 
 class Worker {
 public:
-    Worker(unsigned index, unsigned core, const Shared& shared);
+    // `events_fd`: an eventfd that tells control that the mailbox has something for it.
+    Worker(unsigned index, unsigned core, const Shared& shared, int events_fd);
     ~Worker();
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -45,6 +50,8 @@ public:
     void join();  // Shared::stop is set by then
     unsigned core() const { return core_; }
     const PortCounters& counters(PortNo port) const { return tx_.counters(port); }
+    Tallies& tallies() { return tallies_; }
+    Mailbox& mailbox() { return mailbox_; }
 
     struct Load {
         Counter packets, busy_cycles, sleeps;
@@ -65,6 +72,9 @@ private:
     void run();
     unsigned poll(const Plan& plan);
     void forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets);
+    void switch_normally(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
+                         const Rule& rule);
+    void send(const Plan& plan);
     unsigned parse_rows(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets);
     void decide(const Plan& plan, PortNo in_port);
     void sleep(const Plan& plan);
@@ -73,12 +83,15 @@ private:
     const unsigned index_, core_;
     const Shared& shared_;
     Tx tx_;
+    Tallies tallies_;
+    Mailbox mailbox_;
+    Walk walk_;
     FlowCache cache_;
     Rows rows_;
     Load load_;
     uint32_t second_ = 0;
     uint64_t now_ = 0, next_second_ = 0;  // TSC
-    unsigned naps_ = 0;  // timed sleeps in a row that brought nothing
+    unsigned naps_ = 0;                   // timed sleeps in a row that brought nothing
     int wake_fd_;
     std::thread thread_;
 };
