@@ -98,9 +98,11 @@ class _Host:
             mac = bytes.fromhex(host.stable_mac(a.port.name).replace(":", ""))
             return Port(a.ofport, a.port.name, mac, up=True, speed=0, config=a.config)
         info = self._datapath.device_info(a.device)
-        speed = 0 if info.speed_mbps == _UNKNOWN_SPEED else info.speed_mbps
         mac = bytes.fromhex(info.mac.replace(":", ""))
-        return Port(a.ofport, a.port.name, mac, up=info.link_up, speed=speed, config=a.config)
+        if a.port.type in ("tap", "internal"):  # as fast as the host: Open vSwitch says this of its own
+            return Port(a.ofport, a.port.name, mac, info.link_up, 10_000, a.config, copper=True)
+        speed = 0 if info.speed_mbps == _UNKNOWN_SPEED else info.speed_mbps
+        return Port(a.ofport, a.port.name, mac, info.link_up, speed, a.config)
 
 
 class OpenFlow:

@@ -38,11 +38,14 @@ _FEATURES = {
     1_000_000: 1 << 9,
 }
 _UNKNOWN_SPEED = 0xFFFFFFFF
+_COPPER = 1 << 11
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port as controllers see it. mac: 6 bytes. speed: Mbit/s, 0 if unknown. config: OFPPC_* bits."""
+    """A port as controllers see it. mac: 6 bytes. speed: Mbit/s, 0 if unknown. config: OFPPC_* bits. copper:
+    whether it counts as such; Open vSwitch says so of the host's own interfaces.
+    """
 
     number: int
     name: str
@@ -50,6 +53,7 @@ class Port:
     up: bool
     speed: int
     config: int
+    copper: bool = False
 
     @property
     def state(self) -> int:
@@ -61,7 +65,7 @@ class Port:
     @property
     def features(self) -> int:
         """OFPPF_* bits of the current speed, as 1.1 and later number them."""
-        return _FEATURES.get(self.speed, 0)
+        return _FEATURES.get(self.speed, 0) | (_COPPER if self.copper else 0)
 
 
 @dataclass(frozen=True, slots=True)
