@@ -41,7 +41,7 @@ struct Rule {
     uint32_t table : 8;
     uint32_t shape : 24;  // the classifier's
 
-    bool visible(Version at) const { return added <= at && at < removed.load(std::memory_order_relaxed); }
+    bool visible(Version at) const { return (added <= at) & (at < removed.load(std::memory_order_relaxed)); }
 };
 static_assert(sizeof(Rule) == 40);
 

@@ -73,35 +73,43 @@ private:
         decide(tuple);
     }
 
+    // Notes what has the right tag. Most often that is one rule or none: no branch depends on which.
     void collect(const Tuple& tuple, const Tuple::Buckets& buckets, unsigned packet, Place place) {
         const uint16_t tag = place.tag();
         for (uint64_t n = 0; n <= buckets.mask; n++) {
             const Bucket& bucket = *buckets.at(place.home() + n);
-            for (unsigned slots = bucket.slots_of(tag); slots; slots &= slots - 1) {
-                const Entry* const rule = bucket.ref(static_cast<unsigned>(__builtin_ctz(slots)) / 2).entry();
-                __builtin_prefetch(rule);
-                if (n_found_ == kFound) decide(tuple);
-                found_[n_found_++] = {rule, packet};
+            unsigned slots = bucket.slots_of(tag);
+            note(bucket.first(slots), packet, slots != 0);
+            for (slots &= slots - 1; slots; slots &= slots - 1) {
+                if (n_found_ >= kFound) decide(tuple);
+                note(bucket.first(slots), packet, true);
             }
             if (!bucket.goes_on()) [[likely]]
-                return;
+                break;
+            if (n_found_ >= kFound) decide(tuple);
         }
+        if (n_found_ >= kFound) decide(tuple);
     }
 
+    void note(const Entry* rule, unsigned packet, bool found) {
+        __builtin_prefetch(rule);
+        found_[n_found_] = {rule, packet};
+        n_found_ += found;
+    }
+
+    // Keeps what is wanted, visible and better than before; again without branches, as nothing predicts them.
     void decide(const Tuple& tuple) {
         const unsigned words = tuple.layout().words();
         for (unsigned f = 0; f < n_found_; f++) {
             const auto [rule, packet] = found_[f];
-            if (static_cast<int32_t>(rule->priority) <= priority_[packet] || !rule->visible(at_)) continue;
-            const uint64_t* const mask = rule->shape == tuple.own_shape()
-                                             ? tuple.packed_mask()
-                                             : shapes_.load(std::memory_order_acquire)[rule->shape]->packed;
+            const uint64_t* const mask = shapes_.load(std::memory_order_acquire)[rule->shape]->packed;
             const uint64_t* const values = rule->values();
             uint64_t differs = 0;
             for (unsigned w = 0; w < words; w++) differs |= (packed_[w][packet] & mask[w]) ^ values[w];
-            if (differs) continue;
-            best_[packet] = rule;
-            priority_[packet] = rule->priority;
+            const auto priority = static_cast<int32_t>(rule->priority);
+            const bool better = (differs == 0) & rule->visible(at_) & (priority > priority_[packet]);
+            best_[packet] = better ? rule : best_[packet];
+            priority_[packet] = better ? priority : priority_[packet];
         }
         n_found_ = 0;
     }
@@ -121,8 +129,8 @@ private:
     unsigned n_active_ = 0, n_found_ = 0;
     uint8_t active_[kBurst];
     Place places_[kBurst];
-    Found found_[kFound];
-    PackedBurst packed_;  // in layout_
+    Found found_[kFound + 1];  // note() writes before it knows
+    PackedBurst packed_;       // in layout_
 };
 
 }  // namespace

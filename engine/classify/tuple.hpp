@@ -67,6 +67,8 @@ struct alignas(kLine) Bucket {
         return static_cast<unsigned>(_mm_movemask_epi8(same)) & 0x555;
     }
     uint16_t tag(unsigned i) const { return lane(i); }
+    // What is in the first of these slots; anything if there is none.
+    const Entry* first(unsigned slots) const;
     bool goes_on() const { return lane(kSlots) != 0; }
     Ref ref(unsigned i) const { return {refs[i].load(std::memory_order_relaxed)}; }
 
@@ -88,6 +90,10 @@ private:
     }
 };
 static_assert(sizeof(Bucket) == kLine);
+
+inline const Entry* Bucket::first(unsigned slots) const {
+    return ref(static_cast<unsigned>(__builtin_ctz(slots | 1u << 2 * (kSlots - 1))) / 2).entry();
+}
 
 class Tuple {
 public:
@@ -171,7 +177,7 @@ const Entry* Tuple::find(const uint64_t* packed, Visit visit) const {
     for (uint64_t n = 0; n <= all.mask; n++) {
         const Bucket& bucket = *all.at(at.home() + n);
         for (unsigned slots = bucket.slots_of(at.tag()); slots; slots &= slots - 1) {
-            const Entry* const entry = bucket.ref(static_cast<unsigned>(__builtin_ctz(slots)) / 2).entry();
+            const Entry* const entry = bucket.first(slots);
             if (visit(entry)) return entry;
         }
         if (!bucket.goes_on()) break;
