@@ -96,13 +96,13 @@ public:
     // Flows as a monitor's initial reply wants them.
     void for_each(const FlowStatsRequest& request, const std::function<void(const FlowStats&)>& visit) const;
 
-    // The flow that a packet with this key meets in the table, for tracing; null: none.
-    const Flow* lookup(uint8_t table, const FlowKey& key) const;
+    // The flow that a packet with this key meets in the table; null: none. It may go with the next change.
+    Flow* lookup(uint8_t table, const FlowKey& key) const;
     FlowStats describe(const Flow& flow) const;
 
     // NXAST_LEARN, asked for by a packet.
     void learn(const Learn& learn, const FlowKey& key);
-    // Requests that name a flow are taken from workers before the reclaimer frees what they could name.
+    // NXAST_FIN_TIMEOUT: a flow of lookup()'s need not live longer than this [s]; 0: as it was.
     void fin_timeout(Flow* flow, uint16_t idle, uint16_t hard);
 
     struct TableConfig {

@@ -63,7 +63,7 @@ void Tables::monitor(bool all) { impl_->monitored = all; }
 
 FlowStats Tables::describe(const Flow& flow) const { return impl_->stats_of(flow); }
 
-const Flow* Tables::lookup(uint8_t table, const FlowKey& key) const {
+Flow* Tables::lookup(uint8_t table, const FlowKey& key) const {
     if (table >= kTables) return nullptr;
     const FlowKey* keys[] = {&key};
     const Rule* found[] = {nullptr};

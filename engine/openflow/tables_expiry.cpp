@@ -138,7 +138,6 @@ void Tables::Impl::shrink_reads() {
 }
 
 void Tables::fin_timeout(Flow* flow, uint16_t idle, uint16_t hard) {
-    if (!flow->rule) return;
     reduce(flow->idle, idle);
     reduce(flow->hard, hard);
     impl_->schedule(*flow);
