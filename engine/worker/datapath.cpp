@@ -374,8 +374,7 @@ void Datapath::take(Event& event, std::vector<of::PacketIn>& packets) {
     } else if (tables && event.kind == Event::Learn) {
         tables->learn(*event.learn, event.key);
     } else if (tables) {
-        if (const of::Flow* flow = tables->lookup(event.table, event.key))
-            tables->fin_timeout(const_cast<of::Flow*>(flow), event.idle, event.hard);
+        tables->fin_timeout(event.table, event.key, event.idle, event.hard);
     }
 }
 
