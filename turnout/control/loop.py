@@ -14,6 +14,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,12 @@ class Timer:
 
 
 class Loop:
-    """The owner calls `poll` again and again. Other threads may call `wake` only."""
+    """The owner calls `poll` again and again. Other threads may call `wake` only, or hold `guard` meanwhile,
+    which is entered around all calls of a turn.
+    """
 
     def __init__(self) -> None:
+        self.guard: AbstractContextManager[object] = contextlib.nullcontext()
         self._selector = selectors.DefaultSelector()
         self._soon: list[Callable[[], object]] = []
         self._timers: list[tuple[float, int, Timer]] = []
@@ -92,11 +96,15 @@ class Loop:
         if self._soon:
             seconds = 0.0
         ready = self._selector.select(max(0.0, seconds))
+        with self.guard:
+            self._run(ready)
+
+    def _run(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
         for key, events in ready:
             # a callback of this turn may have closed it, and given its number to another
             current = self._selector.get_map().get(key.fd)
-            if current is not None and current.data is key.data and current.events & events:
-                key.data(events & current.events)
+            if current is not None and current.data is key.data:
+                key.data(events)
         soon, self._soon = self._soon, []
         for run in soon:
             run()

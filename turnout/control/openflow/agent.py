@@ -8,7 +8,6 @@ import itertools
 import logging
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import ovs.reconnect  # type: ignore[import-untyped]
@@ -56,21 +55,19 @@ def datapath_id(config: BridgeConfig) -> int:
 
 
 class Agent:
-    """What a bridge has open. All calls under the switch's lock; `guard` takes it for the loop's calls."""
+    """What a bridge has open. All calls are the loop's, or made while its guard is held."""
 
     def __init__(
         self,
         config: BridgeConfig,
         host: Host,
         loop: Loop,
-        guard: Callable[[], AbstractContextManager[None]],
         *,
         run_dir: Path,
         keys: Keys | None,
         numbers: Iterator[int],
     ) -> None:
         self._loop = loop
-        self._guard = guard
         self._keys = keys
         self._numbers = numbers
         self._connections: list[Connection] = []
@@ -244,7 +241,7 @@ class Agent:
             self._forget(connection)
             ended(connection, why)
 
-        connection = Connection(stream, session, self._loop, self._guard, self._turned, forget, fsm)
+        connection = Connection(stream, session, self._loop, self._turned, forget, fsm)
         self._connections.append(connection)
         return connection
 
@@ -277,7 +274,7 @@ class Agent:
             self.bridge.snoop = self._copy if self._snoopers else None
             ended(connection, why)
 
-        connection = Connection(stream, session, self._loop, self._guard, self._turned, forget)
+        connection = Connection(stream, session, self._loop, self._turned, forget)
         self._snoopers.append(connection)
         self.bridge.snoop = self._copy
         return connection

@@ -9,7 +9,6 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import ovs.reconnect  # type: ignore[import-untyped]
 
@@ -32,8 +31,8 @@ def milliseconds(now: float) -> int:
 class Connection:
     """Moves a session's bytes until either side ends it; then calls `ended` with why.
 
-    guard: entered around each turn; what the session does happens inside. turned: called at its end, since
-    one session's requests can give others something to send. fsm: None: no probes.
+    turned: called at the end of each turn, since one session's requests can give others something to send.
+    fsm: None: no probes.
     """
 
     def __init__(
@@ -41,7 +40,6 @@ class Connection:
         stream: Stream,
         session: Session,
         loop: Loop,
-        guard: Callable[[], AbstractContextManager[None]],
         turned: Callable[[], None],
         ended: Callable[["Connection", str], None],
         fsm: "ovs.reconnect.Reconnect | None" = None,
@@ -49,7 +47,6 @@ class Connection:
         self.stream = stream
         self.session = session
         self._loop = loop
-        self._guard = guard
         self._turned = turned
         self._ended = ended
         self._fsm = fsm
@@ -80,9 +77,8 @@ class Connection:
     # --- inside
 
     def _turn(self, events: int) -> None:
-        with self._guard():
-            self._safely(lambda: self._advance(events))
-            self._turned()
+        self._safely(lambda: self._advance(events))
+        self._turned()
 
     def _again(self) -> None:
         self._scheduled = False
@@ -98,6 +94,9 @@ class Connection:
             return self._end(f"TLS: {error.reason or error}")
         except OSError as error:
             return self._end(error.strerror or str(error))
+        except Exception:  # ours: it may cost this connection, and nobody else
+            log.exception("%s failed", self.session.name)
+            return self._end("internal error; see the log")
         if not self._closed:
             if self.session.closed and not self.session.output:
                 return self._end(self.session.closed)

@@ -3,8 +3,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,7 +105,7 @@ class _Host:
 
 
 class OpenFlow:
-    """All calls under the switch's lock; `guard` takes it for the loop's calls.
+    """All calls are the loop's, or made while its guard is held.
 
     flows_dir: where the tables of bridges that want it are kept; None: nowhere.
     """
@@ -116,7 +115,6 @@ class OpenFlow:
         datapath: _engine.Datapath,
         reconciler: Reconciler,
         loop: Loop,
-        guard: Callable[[], AbstractContextManager[None]],
         *,
         config: Config,
         sockets: Path,
@@ -125,7 +123,6 @@ class OpenFlow:
         self._datapath = datapath
         self._reconciler = reconciler
         self._loop = loop
-        self._guard = guard
         self._sockets = run_dir(sockets)
         self._flows_dir = flows_dir
         self._keys = keys_of(config.private_key, config.certificate, config.ca_cert)
@@ -136,6 +133,7 @@ class OpenFlow:
         self._configs: dict[str, Bridge] = {}
         self._timer: Timer | None = None
         self._next_save = 0.0
+        self._closed = False
         self._packet_fd = datapath.packet_in_fd()
         loop.watch(self._packet_fd, READ, lambda _: self._packets())
 
@@ -205,6 +203,7 @@ class OpenFlow:
         for it, _ in self._agents.values():
             it.close()
         self._agents.clear()
+        self._closed = True
 
     # --- inside
 
@@ -214,7 +213,6 @@ class OpenFlow:
             bridge,
             its_host,
             self._loop,
-            self._guard,
             run_dir=self._sockets,
             keys=self._keys,
             numbers=self._numbers,
@@ -235,18 +233,20 @@ class OpenFlow:
             restore.load(it.bridge.tables, path)
 
     def _packets(self) -> None:
-        with self._guard():
-            now = time.monotonic()
-            packets = self._datapath.take_packet_ins(_PACKETS)
-            by_number = {its_host.number: it for it, its_host in self._agents.values()}
-            for packet in packets:
-                if it := by_number.get(packet.bridge):
-                    it.bridge.packet_in(packet, now)
-            waits = []
-            for it in by_number.values():
-                it.poll(now)
-                if (wait := it.bridge.wait(now)) is not None:
-                    waits.append(wait)
-            if self._timer:
-                self._timer.cancel()
-            self._timer = self._loop.at(now + min(waits), self._packets) if waits else None
+        if self._closed:
+            return
+        now = time.monotonic()
+        packets = self._datapath.take_packet_ins(_PACKETS)
+        by_number = {its_host.number: it for it, its_host in self._agents.values()}
+        for packet in packets:
+            if it := by_number.get(packet.bridge):
+                it.bridge.packet_in(packet, now)
+        for it in by_number.values():
+            it.poll(now)
+        if packets:
+            self._loop.soon(self._packets)  # there may be more than one turn takes
+            return
+        waits = [wait for it in by_number.values() if (wait := it.bridge.wait(now)) is not None]
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.at(now + min(waits), self._packets) if waits else None
