@@ -21,9 +21,10 @@ from typing import Final
 
 from tests.openflow.generate import PORTS, TAIL, Generator, World, tagged
 from turnout import _engine
-from turnout.openflow import wire
+from turnout.openflow import text, wire
 from turnout.openflow.interpreter import Bridge, Port, run
 from turnout.openflow.rules import Rules
+from turnout.openflow.wire_errors import explain
 from turnout.openflow.wire_groups import group_mod
 
 Frame = tuple[int, bytes]  # port, frame
@@ -73,6 +74,7 @@ class Engine:
             apart = ["--no-pci", "--no-telemetry", "--file-prefix", "turnout-property"]
             _engine.start_eal(["--lcores", "0@0", *apart, *memory])
         self.datapath = _engine.Datapath(cores=[0], mbufs=16383, mtu=2000, spin_us=50)
+        self.refused: dict[str, str] = {}
         self.bridge = _engine.BridgeSpec(number=0, mac_aging=300, mac_table_size=1024)
 
     def close(self) -> None:
@@ -96,7 +98,7 @@ class Engine:
             for port, device in zip(PORTS, devices, strict=True)
         ]
         self.datapath.publish([self.bridge], ports, [])
-        self._load(world)
+        self.load(world)
         queues = [_engine.QueueSpec(port=port, queue=0, worker=0) for port in PORTS]
         self.datapath.publish([self.bridge], ports, queues)
         self._await(len(packets))
@@ -115,17 +117,26 @@ class Engine:
         args = f"net_pcap{port},rx_pcap={self.folder}/in{port},tx_pcap={self.folder}/out{port}"
         return self.datapath.attach(args, rxqs=1, txqs=1, rx_desc=256, tx_desc=256, mtu=1500, netns="")
 
-    def _load(self, world: World) -> None:
+    def load(self, world: World) -> World:
+        """Puts the world's groups and flows into the tables; returns it without what the engine refuses."""
         tables = self.datapath.tables(0)
         tables.clear()
         session = _engine.SessionView(id=1, version=4, format=_engine.FlowFormat.OXM, may_write=True)
         groups = sorted(world.groups.items())  # a group's buckets name earlier ones alone
-        messages = [group_mod(number, group) for number, group in groups]
-        messages += [wire.flow_mod(flow) for flow in world.flows]
-        for message in messages:
+        taken = World()
+        for number, group in groups:
+            message = group_mod(number, group)
+            assert tables.receive(message, session) == (len(message), b""), f"refused: {group}"
+            taken.groups[number] = group
+        for flow in world.flows:
+            message = wire.flow_mod(flow)
             consumed, replies = tables.receive(message, session)
             assert consumed == len(message), "the engine leaves a message to others"
-            assert not replies, f"the engine refuses {message.hex()} with {replies.hex()}"
+            if not replies:
+                taken.flows.append(flow)
+            elif text.format_flow(flow) not in self.refused:
+                self.refused[text.format_flow(flow)] = explain(replies)
+        return taken
 
     def _await(self, count: int) -> None:
         end = time.monotonic() + _DEADLINE
@@ -144,7 +155,7 @@ class Check:
     def world(self, number: int, count: int) -> None:
         """One world and its packets. Raises Difference."""
         generator = Generator(self.seed * 1_000_003 + number)
-        world = generator.world()
+        world = self.engine.load(generator.world())
         packets = []
         for ident in range(count):
             port, frame = generator.packet(world)

@@ -8,6 +8,14 @@ def _sum(data: bytes) -> int:
     return sum(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2))
 
 
+def checksum(data: bytes) -> int:
+    """The Internet checksum of all of this (RFC 1071)."""
+    total = _sum(data + b"\0" * (len(data) & 1))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
 def add_to_checksum(data: bytearray, place: int, offset: int, old: bytes, new: bytes) -> None:
     """Brings the checksum at `place` up to date: bytes `offset` of what it covers were old and are new.
 
@@ -17,8 +25,8 @@ def add_to_checksum(data: bytearray, place: int, offset: int, old: bytes, new: b
         old, new = b"\0" + old, b"\0" + new
     if len(old) & 1:
         old, new = old + b"\0", new + b"\0"
-    checksum = int.from_bytes(data[place : place + 2], "big")
-    total = (~checksum & 0xFFFF) + sum(~word & 0xFFFF for word in _words(old)) + _sum(new)
+    old_sum = int.from_bytes(data[place : place + 2], "big")
+    total = (~old_sum & 0xFFFF) + sum(~word & 0xFFFF for word in _words(old)) + _sum(new)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     data[place : place + 2] = (~total & 0xFFFF).to_bytes(2, "big")

@@ -3,108 +3,26 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from turnout.openflow import actions as a
+from turnout.openflow import text_nicira as nicira
 from turnout.openflow.actions import Action, Subfield
 from turnout.openflow.consistency import check_actions
 from turnout.openflow.fields import ANY, BY_NAME, FIELDS, IN_PORT, LOCAL, PORTS
 from turnout.openflow.flow import FlowError, Match, l4_prefix
+from turnout.openflow.text_parts import (
+    Context,
+    Parsed,
+    arrow,
+    hex_bytes,
+    items,
+    pairs,
+    split,
+    subfield,
+    writable,
+)
 from turnout.openflow.values import Ports, number, parse_field, parse_port, parse_value
-
-
-def split(text: str, what: str = "actions") -> list[tuple[str, str]]:
-    """ "output:2,clone(a,b)" → [("output", "2"), ("clone", "a,b")]; brackets and parentheses nest."""
-    out: list[tuple[str, str]] = []
-    for item in _items(text, what):
-        found = re.match(r"\s*([^:=()\s]+)\s*(.*?)\s*$", item, re.S)
-        if not found:
-            raise FlowError(f"{what}: {item!r} has no name")
-        name, rest = found.groups()
-        if rest.startswith("(") and _closing(rest) == len(rest) - 1:
-            rest = rest[1:-1]
-        elif rest[:1] in (":", "="):
-            rest = rest[1:]
-        out.append((name, rest.strip()))
-    return out
-
-
-def _closing(text: str) -> int:
-    depth = 0
-    for index, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if not depth:
-            return index
-    return -1
-
-
-def _items(text: str, what: str) -> list[str]:
-    items, depth, start = [], 0, 0
-    for index, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if depth < 0:
-            raise FlowError(f"{what}: ')' without '(' at character {index + 1}")
-        if not depth and (char == "," or char.isspace()):
-            items.append(text[start:index])
-            start = index + 1
-    if depth:
-        raise FlowError(f"{what}: '(' without ')' in {text!r}")
-    items.append(text[start:])
-    return [item for item in items if item.strip()]
-
-
-def subfield(text: str, what: str) -> Subfield:
-    """field, field[], field[bit] or field[first..last]."""
-    found = re.fullmatch(r"\s*([A-Za-z0-9_]+)\s*(?:\[\s*(?:(\d+)(?:\s*\.\.\s*(\d+))?)?\s*\])?\s*", text)
-    if not found:
-        raise FlowError(f"{what}: {text!r} is no field; write reg0[], reg0[3] or reg0[0..7]")
-    name, first, last = found.groups()
-    field = parse_field(name, what)
-    if first is None:
-        return Subfield(field.name, 0, field.bits)
-    start, end = int(first), int(last if last is not None else first)
-    if start > end or end >= field.bits:
-        raise FlowError(f"{what}: bits {start}..{end} of {name}; it has bits 0..{field.bits - 1}")
-    return Subfield(field.name, start, end - start + 1)
-
-
-def writable(part: Subfield, what: str) -> Subfield:
-    """The same, if an action may change it."""
-    if not FIELDS[part.field].writable:
-        raise FlowError(f"{what}: {part.field} is read-only")
-    return part
-
-
-def arrow(text: str, what: str) -> tuple[str, str]:
-    """value->field."""
-    value, found, to = text.partition("->")
-    if not found:
-        raise FlowError(f"{what}:{text}: the destination is missing; write {what}:VALUE->FIELD")
-    return value.strip(), to.strip()
-
-
-def pairs(text: str, what: str, known: str) -> dict[str, str]:
-    """key=value,key,… as a dict."""
-    out = {}
-    for item in _items(text, what):
-        key, _, value = item.partition("=")
-        if key.strip() not in known.split():
-            raise FlowError(f"{what}: no argument {key.strip()!r}; there are: {known}")
-        out[key.strip()] = value.strip()
-    return out
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the meaning of actions hangs on beside their text."""
-
-    match: Match
-    ports: Ports
-    has_vlan: bool  # as far as the match and the actions before say
-
-
-Parsed = list[Action]
 
 
 def _output(text: str, ctx: Context) -> Parsed:
@@ -142,19 +60,12 @@ def _controller(text: str, _: Context) -> Parsed:
         number(keys.get("id", "0"), 16, "controller id"),
         a.REASONS.index(reason),
         meter,
-        _hex(keys.get("userdata", ""), "controller userdata"),
+        hex_bytes(keys.get("userdata", ""), "controller userdata"),
         "pause" in keys,
     )
     if made == a.Controller(max_len=made.max_len):
         return [a.Output(PORTS["CONTROLLER"], made.max_len)]
     return [made]
-
-
-def _hex(text: str, what: str) -> bytes:
-    try:
-        return bytes.fromhex(text.replace(".", ""))
-    except ValueError:
-        raise FlowError(f"{what}: {text!r} is not pairs of hex digits, such as aa.bb.cc") from None
 
 
 def _enqueue(text: str, ctx: Context) -> Parsed:
@@ -240,130 +151,7 @@ def _resubmit(text: str, ctx: Context) -> Parsed:
 
 
 def _dec_ttl(text: str, _: Context) -> Parsed:
-    return [a.DecTtl(tuple(number(i, 16, "dec_ttl") for i in _items(text, "dec_ttl")) or None)]
-
-
-def _fin_timeout(text: str, _: Context) -> Parsed:
-    keys = pairs(text, "fin_timeout", "idle_timeout hard_timeout")
-    return [
-        a.FinTimeout(*(number(keys.get(f"{k}_timeout", "0"), 16, "fin_timeout") for k in ("idle", "hard")))
-    ]
-
-
-def _conjunction(text: str, _: Context) -> Parsed:
-    found = re.fullmatch(r"\s*(\w+)\s*,\s*(\d+)\s*/\s*(\d+)\s*", text)
-    if not found:
-        raise FlowError(
-            f"conjunction({text}): write conjunction(ID,CLAUSE/CLAUSES), such as conjunction(5,1/2)"
-        )
-    ident, clause, clauses = number(found[1], 32, "conjunction"), int(found[2]), int(found[3])
-    if not 2 <= clauses <= 64 or not 1 <= clause <= clauses:
-        raise FlowError(
-            f"conjunction({text}): the clause must be 1 to the number of clauses, which is 2 to 64"
-        )
-    return [a.Conjunction(ident, clause, clauses)]
-
-
-def _sample(text: str, ctx: Context) -> Parsed:
-    names = "probability collector_set_id obs_domain_id obs_point_id"
-    keys = pairs(text, "sample", f"{names} sampling_port ingress egress")
-    probability, collectors, domain, point = (
-        number(keys.get(n, "0"), 16 if n == "probability" else 32, f"sample {n}") for n in names.split()
-    )
-    if not probability:
-        raise FlowError("sample: needs probability=1 to 65535")
-    direction = 1 if "ingress" in keys else 2 if "egress" in keys else 0
-    port = parse_port(keys["sampling_port"], ctx.ports, "sample") if "sampling_port" in keys else None
-    port = ANY if port is None and direction else port
-    return [a.Sample(probability, collectors, domain, point, port, direction)]
-
-
-def _chosen(names: tuple[str, ...], text: str, what: str) -> int:
-    if text not in names:
-        raise FlowError(f"{what}: {text!r} is none of: {' '.join(names)}")
-    return names.index(text)
-
-
-def _multipath(text: str, _: Context) -> Parsed:
-    parts = _items(text, "multipath")
-    if len(parts) != 6:
-        raise FlowError("multipath: write multipath(FIELDS,BASIS,ALGORITHM,LINKS,ARG,FIELD)")
-    fields, basis, algorithm, links, arg, to = parts
-    count = number(links, 17, "multipath links")
-    to_part = writable(subfield(to, "multipath"), "multipath")
-    if not 1 <= count <= min(1 << 16, 1 << to_part.bits):
-        raise FlowError(f"multipath: {links} links do not fit into {to}")
-    return [
-        a.Multipath(
-            _chosen(a.HASH_FIELDS, fields, "multipath"), number(basis, 16, "multipath basis"),
-            _chosen(a.MULTIPATH_ALGORITHMS, algorithm, "multipath"), count,
-            number(arg, 32, "multipath arg"), to_part,
-        )
-    ]  # fmt: skip
-
-
-def _bundle(text: str, ctx: Context, load: bool = False) -> Parsed:
-    what = "bundle_load" if load else "bundle"
-    head, found, members = re.sub(r"(members|slaves)\s*:", "members:", text).partition("members:")
-    parts = _items(head, what)
-    if not found or len(parts) != 4 + load or parts[3] != "ofport":
-        to = "FIELD," if load else ""
-        raise FlowError(f"{what}: write {what}(FIELDS,BASIS,ALGORITHM,ofport,{to}members:PORT,…)")
-    return [
-        a.Bundle(
-            _chosen(a.HASH_FIELDS, parts[0], what), number(parts[1], 16, f"{what} basis"),
-            _chosen(a.BUNDLE_ALGORITHMS, parts[2], what),
-            tuple(parse_port(member, ctx.ports, what) for member in _items(members, what)),
-            writable(subfield(parts[4], what), what) if load else None,
-        )
-    ]  # fmt: skip
-
-
-def _learn(text: str, ctx: Context) -> Parsed:
-    keys: dict[str, int] = {}
-    flags, result, specs = 0, None, list[a.LearnSpec]()
-    numbers = {
-        "table": 8, "idle_timeout": 16, "hard_timeout": 16, "fin_idle_timeout": 16, "fin_hard_timeout": 16,
-        "priority": 16, "cookie": 64, "limit": 32,
-    }  # fmt: skip
-    for item in _items(text, "learn"):
-        name, equals, value = (part.strip() for part in item.partition("="))
-        if name in numbers:
-            keys[name] = number(value, numbers[name], f"learn {name}")
-        elif name in a.LEARN_FLAGS:
-            flags |= a.LEARN_FLAGS[name]
-        elif name == "result_dst":
-            result = writable(subfield(value, "learn"), "learn")
-        elif item.startswith("load:"):
-            source, to_text = arrow(item[5:], "load")
-            to = writable(subfield(to_text, "learn"), "learn")
-            specs.append(a.LearnLoad(to, _learn_source(source, to, ctx)))
-        elif item.startswith("output:"):
-            specs.append(a.LearnOutput(subfield(item[7:], "learn")))
-        else:
-            to = subfield(name, "learn")
-            specs.append(a.LearnMatch(to, _learn_source(value, to, ctx) if equals else to))
-    made = a.Learn(**keys, flags=flags, result=result, specs=tuple(specs))
-    if made.table in (254, 255):
-        raise FlowError(f"learn: table {made.table} cannot be learned into")
-    return [made]
-
-
-def _learn_source(text: str, to: Subfield, ctx: Context) -> Subfield | int:
-    """A field of the packet, or a value in the field's own syntax or as a number."""
-    if text.partition("[")[0].strip() in BY_NAME:
-        source = subfield(text, "learn")
-        if source.bits != to.bits:
-            raise FlowError(f"learn: {text} has {source.bits} bits, {to.field} takes {to.bits}")
-        return source
-    field = FIELDS[to.field]
-    if to.bits == field.bits:
-        try:
-            return parse_value(field, text, "learn", ctx.ports)[0] & field.all_ones
-        except FlowError:
-            if not text[:1].isdigit():
-                raise
-    return number(text, to.bits, f"learn {to.field}")
+    return [a.DecTtl(tuple(number(i, 16, "dec_ttl") for i in items(text, "dec_ttl")) or None)]
 
 
 def _nested(make: Callable[[tuple[Action, ...]], Action]) -> Callable[[str, Context], Parsed]:
@@ -399,17 +187,17 @@ _SYNTAX: Final[dict[str, Callable[[str, Context], Parsed]]] = {
     "pop": lambda text, _: [a.Pop(writable(subfield(text, "pop"), "pop"))],
     "resubmit": _resubmit,
     "dec_ttl": _dec_ttl,
-    "fin_timeout": _fin_timeout,
-    "conjunction": _conjunction,
-    "sample": _sample,
-    "multipath": _multipath,
-    "bundle": _bundle,
-    "bundle_load": lambda text, ctx: _bundle(text, ctx, load=True),
-    "learn": _learn,
+    "fin_timeout": nicira.fin_timeout,
+    "conjunction": nicira.conjunction,
+    "sample": nicira.sample,
+    "multipath": nicira.multipath,
+    "bundle": nicira.bundle,
+    "bundle_load": lambda text, ctx: nicira.bundle(text, ctx, load=True),
+    "learn": nicira.learn,
     "clone": _nested(a.Clone),
     "write_actions": _nested(a.WriteActions),
     "write_metadata": _write_metadata,
-    "note": lambda text, _: [a.Note(_hex(text, "note"))],
+    "note": lambda text, _: [a.Note(hex_bytes(text, "note"))],
     "group": _number(a.Group, 32, "group"),
     "set_queue": _number(a.SetQueue, 32, "set_queue"),
     "push_vlan": _number(a.PushVlan, 16, "push_vlan"),

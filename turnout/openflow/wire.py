@@ -151,7 +151,7 @@ def flow_mod(flow: Flow, command: int = ADD, xid: int = 0, version: int = VERSIO
     ) + body  # fmt: skip
 
 
-def delete_mod(selection: Selection, xid: int = 0) -> bytes:
+def delete_mod(selection: Selection, xid: int = 0, version: int = VERSION) -> bytes:
     """A whole flow_mod message that deletes the flows that the selection names."""
     table = _ALL_TABLES if selection.table is None else selection.table
     port = ANY if selection.out_port is None else selection.out_port
@@ -159,7 +159,7 @@ def delete_mod(selection: Selection, xid: int = 0) -> bytes:
     command = DELETE_STRICT if selection.strict else DELETE
     body = padded_match(selection.match)
     return _FLOW_MOD.pack(
-        *(VERSION, _OFPT_FLOW_MOD, _FLOW_MOD.size + len(body), xid, selection.cookie, selection.cookie_mask),
+        *(version, _OFPT_FLOW_MOD, _FLOW_MOD.size + len(body), xid, selection.cookie, selection.cookie_mask),
         *(table, command, 0, 0, selection.priority, _NO_BUFFER, port, group, 0, 0),
     ) + body  # fmt: skip
 
