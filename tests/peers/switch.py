@@ -76,12 +76,25 @@ class Peer:
     def session(self, version: int = wire.OF13) -> Session:
         return Session(self.management, version)
 
-    def set_controller(self, target: str) -> None:
-        """The bridge's one controller, in ovs-vsctl's spelling; "" for none."""
+    def set_controller(self, *targets: str) -> None:
+        """The bridge's controllers, in ovs-vsctl's spelling; none or "" for none."""
+        named = [target for target in targets if target]
         if isinstance(self.of, OvsNetdev):
-            self.of.vsctl(*(("set-controller", BRIDGE, target) if target else ("del-controller", BRIDGE)))
+            self.of.vsctl(*(("set-controller", BRIDGE, *named) if named else ("del-controller", BRIDGE)))
         else:
-            self.of.request("turnout/set", "bridge", BRIDGE, f"controller={target}")
+            self.set_bridge("controller", ",".join(named))
+
+    def set_bridge(self, column: str, value: str) -> None:
+        """A column of the bridge; "" is its default."""
+        if isinstance(self.of, OvsNetdev):
+            change = (
+                ("set", "bridge", BRIDGE, f"{column}={value}")
+                if value
+                else ("clear", "bridge", BRIDGE, column)
+            )
+            self.of.vsctl(*change)
+        else:
+            self.of.request("turnout/set", "bridge", BRIDGE, f"{column}={value}")
 
     def settle(self) -> None:
         """Open vSwitch goes on with what it has cached for a while after a change; Turnout must not."""
@@ -127,9 +140,9 @@ def ovs() -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
-def turnout(core: int = 1) -> Iterator[Peer]:
-    """A fresh Turnout daemon."""
-    with Namespace("peer") as namespace, Daemon(cores=[core]) as daemon:
+def turnout(core: int = 1, **settings: str | int) -> Iterator[Peer]:
+    """A fresh Turnout daemon; `settings` as `Daemon` takes them."""
+    with Namespace("peer") as namespace, Daemon(cores=[core], **settings) as daemon:
         daemon.add_bridge(BRIDGE)
         inside = f"options:netns={namespace.name}"
         daemon.add_port(BRIDGE, BRIDGE, "type=internal", inside, f"options:iface={BRIDGE}")
