@@ -255,6 +255,11 @@ class Bridge:
         events = self.tables.take_events()
         if events:
             self._report(events)
+        for number, reason, vacancy in self.tables.take_vacancies():
+            message = tables.status(number, self.table_settings[number], reason, vacancy)
+            for session in self.sessions:
+                if session.version >= OF14 and session.wants(Async.TABLE_STATUS, reason):
+                    session.notify(message)
         for session in self.sessions:
             if session.monitors.paused and not session.unsent:
                 self._resume(session)
@@ -269,8 +274,6 @@ class Bridge:
         self.refresh_ports()
         for session in self.sessions:
             session.tick(now)
-        if any(table.vacancy for table in self.table_settings):
-            self._check_vacancy()
 
     def wait(self, now: float) -> float | None:
         """Seconds until `poll` has packets to send that wait for their turn; None: none do."""
@@ -326,12 +329,3 @@ class Bridge:
         header = monitor.reply_header(session.version)
         session.send(*wire.multipart(session.version, 0, header, entries))
         session.send(monitor.pause_message(session.version, resumed=True))
-
-    def _check_vacancy(self) -> None:
-        counts = self.flows_by_table()
-        for number, table in enumerate(self.table_settings):
-            if event := tables.vacancy_event(number, table, counts.get(number, 0)):
-                reason, message = event
-                for session in self.sessions:
-                    if session.version >= OF14 and session.wants(Async.TABLE_STATUS, reason):
-                        session.notify(message)

@@ -45,6 +45,8 @@ _EVENTS = ADD | REMOVED | MODIFY
 _KNOWN = INITIAL | _EVENTS | INSTRUCTIONS | NO_ABBREV | ONLY_OWN
 _FLAG_OF = {"added": ADD, "removed": REMOVED, "modified": MODIFY}
 _ADD, _MODIFY, _DELETE = range(3)  # commands
+# length, event, reason, priority, idle, hard, length of the match, table, cookie
+_NICIRA = struct.Struct("!HHHHHHHBxQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,10 @@ class Monitors:
             if own and not flags & (NO_ABBREV | ONLY_OWN):
                 if self._abbreviated != event.xid:
                     self._abbreviated = event.xid
-                    yield event.monitor_update(session.version, actions=False, abbreviated=True)
+                    yield _entry(event, session.version, actions=False, abbreviated=True)
             else:
                 actions = bool(flags & INSTRUCTIONS)
-                yield event.monitor_update(session.version, actions=actions, abbreviated=False)
+                yield _entry(event, session.version, actions=actions, abbreviated=False)
 
 
 def request(session: "Session", message: Message) -> None:
@@ -143,6 +145,21 @@ def cancel(session: "Session", message: Message) -> None:
     """NXT_FLOW_MONITOR_CANCEL and the ONF's."""
     session.monitors.delete(int.from_bytes(message.payload))
     session.bridge.watch()
+
+
+def _entry(event: "_engine.FlowEvent", version: int, *, actions: bool, abbreviated: bool) -> bytes:
+    """What happened, as the version says it."""
+    entry = event.monitor_update(version, actions=actions, abbreviated=abbreviated)
+    if version != OF13:
+        return entry
+    # the ONF's of 1.3: 1.4's match and instructions behind Nicira's fields, whose events count from 0
+    length, kind = struct.unpack_from("!HH", entry)
+    if abbreviated:
+        return struct.pack("!HH", length, kind - 1) + entry[4:]
+    table, reason, idle, hard, priority, cookie = struct.unpack_from("!BBHHH4xQ", entry, 4)
+    match_len = int.from_bytes(entry[26:28])
+    fields = (length, kind - 1, reason, priority, idle, hard, match_len, table, cookie)
+    return _NICIRA.pack(*fields) + entry[24:]
 
 
 def reply_header(version: int) -> bytes:
@@ -262,6 +279,4 @@ def _update(version: int, entry: bytes, actions: bool) -> bytes:
     rest = entry[start:] if actions else entry[start:end]
     if version == OF14:  # length, event, table, reason, idle, hard, priority, cookie
         return struct.pack("!HHBBHHH4xQ", 24 + len(rest), 0, table, 0, idle, hard, priority, cookie) + rest
-    # length, event, reason, priority, idle, hard, length of the match, table, cookie
-    fixed = struct.pack("!HHHHHHHBxQ", 24 + len(rest), 0, 0, priority, idle, hard, match_len, table, cookie)
-    return fixed + rest
+    return _NICIRA.pack(24 + len(rest), 0, 0, priority, idle, hard, match_len, table, cookie) + rest

@@ -5,7 +5,7 @@ table status).
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ _ACTIONS = (0, 11, 12, *range(15, 28))  # OFPAT_* of 1.3 and 1.4
 _EVICTION, _VACANCY_EVENTS = 4, 8  # OFPTC_*
 _EVICTION_FLAGS = 1 | 2 | 4  # OFPTMPEF_OTHER, _IMPORTANCE, _LIFETIME: what goes first, fixed
 _PROP_EVICTION, _PROP_VACANCY = 2, 3  # OFPTMPT_*
-_VACANCY_DOWN, _VACANCY_UP = 3, 4  # OFPTR_*
 _FEATURES = struct.Struct("!HB5x32sQQII")
 _ALL64 = 0xFFFFFFFFFFFFFFFF
 
@@ -48,7 +47,7 @@ class Table:
     """Settings of a table. limit: flows, evict: whether a full one makes room, as a controller and the config
     have it.
 
-    vacancy: (down, up) in percent, None while no events are wanted. low: vacancy has fallen below down.
+    vacancy: (down, up) in percent, None while no events are wanted.
     """
 
     name: str = ""
@@ -56,7 +55,6 @@ class Table:
     evict_by_config: bool = False
     evict: bool = False
     vacancy: tuple[int, int] | None = None
-    low: bool = field(default=False)
 
     def vacant(self, flows: int) -> int:
         """Room left, in percent."""
@@ -204,7 +202,6 @@ def mod(session: "Session", message: Message) -> None:
         table = session.bridge.table_settings[index]
         table.evict = bool(config & _EVICTION)
         table.vacancy = vacancy if config & _VACANCY_EVENTS else None
-        table.low = False
     session.bridge.configure_tables(chosen)
 
 
@@ -217,13 +214,13 @@ def _decode_vacancy(data: bytes) -> tuple[int, int]:
     return down, up
 
 
-def describe(number: int, table: Table, flows: int) -> bytes:
-    """ofp_table_desc."""
+def describe(number: int, table: Table, vacancy: int) -> bytes:
+    """ofp_table_desc. vacancy: room left, in percent."""
     properties = wire.prop(_PROP_EVICTION, struct.pack("!I", _EVICTION_FLAGS))
     config = _EVICTION if table.evict else 0
     if table.vacancy is not None:
         config |= _VACANCY_EVENTS
-        properties += wire.prop(_PROP_VACANCY, bytes((*table.vacancy, table.vacant(flows), 0)))
+        properties += wire.prop(_PROP_VACANCY, bytes((*table.vacancy, vacancy, 0)))
     return struct.pack("!HBxI", 8 + len(properties), number, config) + properties
 
 
@@ -231,20 +228,12 @@ def desc(session: "Session", message: Message) -> None:
     """OFPMP_TABLE_DESC."""
     settings = session.bridge.table_settings
     flows = session.bridge.flows_by_table() if any(t.vacancy for t in settings) else {}
-    entries = (describe(number, table, flows.get(number, 0)) for number, table in enumerate(settings))
+    entries = (
+        describe(number, table, table.vacant(flows.get(number, 0))) for number, table in enumerate(settings)
+    )
     session.reply(wire.stats_reply(message, entries))
 
 
-def vacancy_event(number: int, table: Table, flows: int) -> tuple[int, bytes] | None:
-    """(reason, OFPT_TABLE_STATUS) if the room left has crossed a threshold since the last call."""
-    if table.vacancy is None:
-        return None
-    down, up = table.vacancy
-    vacant = table.vacant(flows)
-    if not table.low and vacant < down:
-        table.low, reason = True, _VACANCY_DOWN
-    elif table.low and vacant > up:
-        table.low, reason = False, _VACANCY_UP
-    else:
-        return None
-    return reason, wire.message(OF14, 31, 0, struct.pack("!B7x", reason) + describe(number, table, flows))
+def status(number: int, table: Table, reason: int, vacancy: int) -> bytes:
+    """OFPT_TABLE_STATUS: the room left has crossed a bound."""
+    return wire.message(OF14, 31, 0, struct.pack("!B7x", reason) + describe(number, table, vacancy))
