@@ -25,6 +25,7 @@ from turnout.control.meter import Meter, PortRate, WorkerRate
 from turnout.control.ports import Place
 from turnout.control.reconcile import NO_DEVICE, Attached, Reconciler
 from turnout.errors import ConfigError, TurnoutError
+from turnout.openflow.handle import BridgeHandle, look
 from turnout.results import BridgeView, DropCount, FdbEntry, PortStats, PortView, SwitchView, WorkerStats
 
 log = logging.getLogger(__name__)
@@ -232,6 +233,12 @@ class Switch:
         """Removes a port."""
         with self._lock:
             self._change(edit.del_port(self._config, name))
+
+    def bridge(self, name: str) -> BridgeHandle:
+        """A bridge's flows, and traces through it: `bridge("br0").flows.add("priority=0,actions=NORMAL")`."""
+        with self._live():
+            self._config.bridge(name)
+        return BridgeHandle(name, lambda: look(self._datapath, self._reconciler, name), self._live)
 
     # --- what is
 

@@ -64,7 +64,7 @@ class Flows:
         self,
         tables: "Callable[[], _engine.Tables]",
         ports: Callable[[], Mapping[str, int]],
-        lock: AbstractContextManager[object],
+        lock: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self._tables = tables
         self._ports = ports
@@ -74,12 +74,12 @@ class Flows:
         return iter(self.dump())
 
     def __len__(self) -> int:
-        with self._lock:
+        with self._lock():
             return len(self._tables().dump(_ALL_TABLES))
 
     def dump(self, table: int | None = None) -> list[FlowStats]:
         """The flows of a table, or of all: by table, then by priority, the highest first."""
-        with self._lock:
+        with self._lock():
             records = self._tables().dump(_ALL_TABLES if table is None else table)
         return sorted(map(flow_of, records), key=lambda flow: (flow.table or 0, -flow.priority))
 
@@ -102,7 +102,7 @@ class Flows:
     def replace(self, flows: Iterable[str | Flow]) -> None:
         """Makes these the bridge's flows, at once for every packet; those that stay keep their counters."""
         wanted = {(f.table or 0, f.priority, f.match): _plain(f) for f in map(self._parsed, flows)}
-        with self._lock:
+        with self._lock():
             here = {(f.table or 0, f.priority, f.match): _plain(f) for f in self.dump()}
             gone = [_selection(flow) for key, flow in here.items() if key not in wanted]
             new = [flow for key, flow in wanted.items() if here.get(key) != flow]
@@ -120,7 +120,7 @@ class Flows:
             return
         session = _engine.SessionView(id=0, version=_VERSION, format=_engine.FlowFormat.OXM, may_write=True)
         numbered = [m[:4] + struct.pack(">I", xid) + m[8:] for xid, m in enumerate(messages, 1)]
-        with self._lock:
+        with self._lock():
             reply = self._tables().commit(numbered, session)
         if reply:
             raise TurnoutError(f"flow refused: {explain(reply)}")
@@ -128,14 +128,3 @@ class Flows:
 
 def _selection(flow: Flow) -> Selection:
     return Selection(match=flow.match, table=flow.table or 0, priority=flow.priority, strict=True)
-
-
-class BridgeHandle:
-    """A bridge of a running switch. flows: its OpenFlow flows."""
-
-    def __init__(self, name: str, flows: Flows) -> None:
-        self.name = name
-        self.flows = flows
-
-    def __repr__(self) -> str:
-        return f"<bridge {self.name}>"

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What NORMAL does with a packet, for traces: the learning switch of ovs-actions(7), The OVS Normal Pipeline.
+
+It looks addresses up and learns nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from turnout.config.model import VlanMode
+from turnout.openflow.packet import Packet
+
+
+@dataclass(frozen=True, slots=True)
+class NormalPort:
+    """A port's part in VLANs. trunks: empty for all."""
+
+    mode: VlanMode
+    tag: int = 0
+    trunks: tuple[int, ...] = ()
+
+    def carries(self, vlan: int) -> bool:
+        """Whether packets of this VLAN pass here."""
+        if self.mode == "access":
+            return vlan == self.tag
+        return not self.trunks or vlan in self.trunks or (self.mode.startswith("native") and vlan == self.tag)
+
+    def admit(self, vid: int) -> int | None:
+        """The VLAN of a packet with this tag (0: none) that comes in; None: refused."""
+        if self.mode == "access":
+            return None if vid else self.tag
+        vlan = self.tag if not vid and self.mode != "trunk" else vid
+        return vlan if self.carries(vlan) else None
+
+    def tagged(self, vlan: int) -> bool:
+        """Whether a packet of this VLAN leaves with a tag."""
+        if self.mode == "access" or not vlan:
+            return False
+        return self.mode != "native-untagged" or vlan != self.tag
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """The learning switch. fdb: (VLAN, MAC) → port. Ports by OpenFlow number."""
+
+    ports: Mapping[int, NormalPort]
+    fdb: Mapping[tuple[int, int], int]
+    no_flood: frozenset[int] = frozenset()
+
+    def __call__(self, in_port: int, frame: bytes) -> list[tuple[int, bytes]]:
+        """Where a packet goes, and as what."""
+        packet = Packet(frame, {})
+        arrived = self.ports.get(in_port)
+        vid = packet.get("vlan_tci") & 0xFFF
+        vlan = arrived.admit(vid) if arrived else None
+        destination = packet.get("eth_dst")
+        if (
+            vlan is None or destination >> 4 == 0x0180C200000
+        ):  # a reserved address: spanning tree and the like
+            return []
+        known = None if destination >> 40 & 1 else self.fdb.get((vlan, destination))
+        if known is not None:
+            chosen = [known] if known != in_port else []
+        else:
+            chosen = [port for port in sorted(self.ports) if port != in_port and port not in self.no_flood]
+        return [
+            (port, self._leave(packet, vlan, self.ports[port]))
+            for port in chosen
+            if port in self.ports and self.ports[port].carries(vlan)
+        ]
+
+    @staticmethod
+    def _leave(packet: Packet, vlan: int, port: NormalPort) -> bytes:
+        out = packet.copy()
+        if not port.tagged(vlan):
+            if "vlan" in out.at:
+                out.splice(12, 4, b"")
+        elif "vlan" in out.at:
+            out.set("vlan_tci", vlan, 0xFFF)
+        else:
+            out.splice(12, 0, b"\x81\x00" + vlan.to_bytes(2, "big"))
+        return bytes(out.data)
