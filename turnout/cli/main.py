@@ -25,6 +25,8 @@ VERBS = {
     "fdb": ("query", "Learned MAC addresses."),
     "workers": ("query", "What each worker core does."),
     "drops": ("query", "Lost packets by port and reason."),
+    "flows": ("openflow", "OpenFlow flows of a bridge, with rates."),
+    "trace": ("openflow", "What would become of a packet, and why."),
     "completion": ("completion", "Print the shell's completion script."),
     "version": ("names", "Print the version."),
 }

@@ -1,50 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs that ask the daemon and print a table, or with --json what the daemon said."""
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.tree import Tree
 
 from turnout.cli.options import bridge_names, json_option, query, socket_option
-
-_PREFIXES = ("", "K", "M", "G", "T", "P")
-
-
-def _short(number: float) -> str:
-    """12345678 → "12.3M"."""
-    for prefix in _PREFIXES:
-        if abs(number) < 999.5 or prefix == _PREFIXES[-1]:
-            return f"{number:.3g}{prefix}" if prefix else f"{number:.0f}"
-        number /= 1000
-    raise AssertionError
-
-
-def _console() -> Console:
-    console = Console(highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 200  # a pipe has no edge to wrap at
-    return console
-
-
-def _table(columns: str, rows: Iterable[Iterable[object]], *, left: int = 1) -> None:
-    """Prints rows under space-separated headers; the first `left` columns are text, the rest numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for index, column in enumerate(columns.split()):
-        table.add_column(column.replace("_", " "), justify="left" if index < left else "right")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    _console().print(table)
-
-
-def _print_json(answer: Any) -> None:
-    click.echo(json.dumps(answer, indent=1))
+from turnout.cli.render import console, print_json, short, table
 
 
 @click.command()
@@ -54,7 +18,7 @@ def show(as_json: bool, socket: Path) -> None:
     """Bridges, ports and their devices: turnout show"""
     answer = query(socket, "turnout/show")
     if as_json:
-        return _print_json(answer)
+        return print_json(answer)
     used, total = answer["mbufs_in_use"], answer["mbufs_total"]
     cores = ",".join(map(str, answer["cores"]))
     memory = f"{answer['memory']} memory, mbufs {used} of {total} in use"
@@ -63,7 +27,7 @@ def show(as_json: bool, socket: Path) -> None:
         branch = tree.add(f"[bold]{bridge['name']}[/]")
         for port in bridge["ports"]:
             branch.add(_port_line(port))
-    return _console().print(tree)
+    return console().print(tree)
 
 
 def _port_line(port: dict[str, Any]) -> str:
@@ -94,7 +58,7 @@ def stats(as_json: bool, socket: Path) -> None:
     """
     answer = query(socket, "turnout/stats")
     if as_json:
-        return _print_json(answer)
+        return print_json(answer)
     keys = (
         "rx_packets",
         "rx_bytes",
@@ -106,8 +70,8 @@ def stats(as_json: bool, socket: Path) -> None:
         "tx_pps",
         "tx_bps",
     )
-    rows = ([s["bridge"], s["port"], *(_short(s[key]) for key in keys)] for s in answer)
-    return _table(
+    rows = ([s["bridge"], s["port"], *(short(s[key]) for key in keys)] for s in answer)
+    return table(
         "bridge port rx_packets rx_bytes tx_packets tx_bytes drops rx_pps rx_bit/s tx_pps tx_bit/s",
         rows,
         left=2,
@@ -129,12 +93,12 @@ def fdb(bridge: str | None, flush: bool, as_json: bool, socket: Path) -> None:
     chosen = (bridge,) if bridge else ()
     if flush:
         answer = query(socket, "turnout/flush", *chosen)
-        return _print_json(answer) if as_json else click.echo(f"{answer['entries']} entries forgotten")
+        return print_json(answer) if as_json else click.echo(f"{answer['entries']} entries forgotten")
     answer = query(socket, "turnout/fdb", *chosen)
     if as_json:
-        return _print_json(answer)
+        return print_json(answer)
     rows = ([e["bridge"], e["port"], e["mac"], e["vlan"] or "-", e["age"]] for e in answer)
-    return _table("bridge port MAC VLAN age_(s)", rows, left=3)
+    return table("bridge port MAC VLAN age_(s)", rows, left=3)
 
 
 @click.command()
@@ -147,20 +111,20 @@ def workers(as_json: bool, socket: Path) -> None:
     """
     answer = query(socket, "turnout/workers")
     if as_json:
-        return _print_json(answer)
+        return print_json(answer)
     rows = (
         [
             w["core"],
             f"{w['load']:.1%}",
             f"{w['pps'] / 1e6:.3f}",
             f"{w['cycles_per_packet']:.0f}" if w["cycles_per_packet"] else "-",
-            _short(w["packets"]),
-            _short(w["sleeps"]),
+            short(w["packets"]),
+            short(w["sleeps"]),
             " ".join(w["rxqs"]) or "-",
         ]
         for w in answer
     )
-    return _table("core load Mpps cycles/packet packets sleeps rxqs", rows)
+    return table("core load Mpps cycles/packet packets sleeps rxqs", rows)
 
 
 @click.command()
@@ -170,5 +134,5 @@ def drops(as_json: bool, socket: Path) -> None:
     """Lost packets by port and reason: turnout drops"""
     answer = query(socket, "turnout/drops")
     if as_json:
-        return _print_json(answer)
-    return _table("port reason packets", ([d["port"], d["reason"], d["packets"]] for d in answer), left=2)
+        return print_json(answer)
+    return table("port reason packets", ([d["port"], d["reason"], d["packets"]] for d in answer), left=2)

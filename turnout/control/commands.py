@@ -11,6 +11,7 @@ import msgspec
 from turnout import __version__
 from turnout.config.model import Config
 from turnout.config.tree import from_tree, to_tree
+from turnout.control import openflow_commands
 from turnout.control.unixctl import Command
 from turnout.errors import ConfigError, TurnoutError
 from turnout.switch import Switch
@@ -49,6 +50,7 @@ class Commands:
             "turnout/drops": Command(lambda _: _json(switch.drops())),
             "turnout/fdb": Command(lambda a: _json(switch.fdb(*a)), "[BRIDGE]", 0, 1),
             "turnout/flush": Command(lambda a: _json({"entries": switch.fdb_flush(*a)}), "[BRIDGE]", 0, 1),
+            **openflow_commands.commands(switch),
             "fdb/show": Command(self._fdb_show, "BRIDGE", 1, 1),
             "fdb/flush": Command(self._fdb_flush, "[BRIDGE]", 0, 1),
             "version": Command(lambda _: f"turnout {__version__}"),
