@@ -31,7 +31,7 @@ def console() -> Console:
 
 
 def table(columns: str, rows: Iterable[Iterable[object]], *, left: int = 1, text: Sequence[str] = ()) -> None:
-    """Prints rows under space-separated headers; the first `left` columns and `text` are text, others numbers."""
+    """Prints rows under space-separated headers; the first `left` columns and `text` are text."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for index, column in enumerate(columns.split()):
         is_text = index < left or column in text
