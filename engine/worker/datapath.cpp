@@ -374,7 +374,8 @@ void Datapath::take(Event& event, std::vector<of::PacketIn>& packets) {
     } else if (tables && event.kind == Event::Learn) {
         tables->learn(*event.learn, event.key);
     } else if (tables) {
-        tables->fin_timeout(event.table, event.key, event.idle, event.hard);
+        if (of::Flow* flow = const_cast<of::Flow*>(tables->lookup(event.table, event.key)))
+            tables->fin_timeout(flow, event.idle, event.hard);
     }
 }
 
