@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Actions that push, pop and copy headers. Each leaves key and bytes consistent, or the packet stale (need() again).
-// The key is good for Depth::L3 and committed when they are called. false: see packet.hpp.
+// When they are called, the key is good for Depth::L3, committed,
+// and the packet writable(). false: see packet.hpp.
 #pragma once
 
 #include "engine/act/packet.hpp"

@@ -83,7 +83,6 @@ bool push_pbb(Packet& packet, Be16 tpid) {
 bool pop_pbb(Packet& packet) {
     const uint32_t l3 = packet.layers.l3;
     if (packet.key.eth.type != kPbb || packet.layers.l3 == Layers::kNone) return true;
-    if (!writable(packet)) return false;
     if (l3 + 18 > packet.mbuf->data_len) return true;  // no room for the customer's header: not PBB
     uint8_t customer[12], tags[64];
     const uint32_t tag_bytes = l3 - 14;  // a B-TAG stays
@@ -99,7 +98,6 @@ bool pop_pbb(Packet& packet) {
 
 bool copy_ttl_out(Packet& packet) {
     if (!has_labels(packet)) return true;
-    if (!writable(packet)) return false;
     const Inner inner = below_label(packet);
     if (!inner.ttl) return true;
     uint8_t* entry = packet.bytes() + packet.layers.l2_5;
@@ -110,7 +108,6 @@ bool copy_ttl_out(Packet& packet) {
 
 bool copy_ttl_in(Packet& packet) {
     if (!has_labels(packet)) return true;
-    if (!writable(packet)) return false;
     const Inner inner = below_label(packet);
     if (!inner.ttl) return true;
     const uint8_t ttl = packet.bytes()[packet.layers.l2_5 + 3];

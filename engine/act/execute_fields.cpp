@@ -94,7 +94,7 @@ Execute::Step Execute::set_tci(Packet& packet, Be16 tci) {
 bool Execute::open(Packet& packet) {
     if (!need(packet, Depth::L3)) return false;
     release(packet);
-    return commit(packet);
+    return commit(packet) && writable(packet);
 }
 
 Execute::Step Execute::set_mpls_ttl(Packet& packet, uint8_t ttl) {
