@@ -7,8 +7,10 @@ marker has come has sent all that it was going to, because a switch keeps the or
 
 import contextlib
 import itertools
+import select
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from tests.peers import wire
@@ -62,6 +64,17 @@ class Wires:
     def send(self, port: int, frame: bytes) -> None:
         """A frame in, without waiting for anything."""
         self._sockets[port].send(frame)
+
+    def until_all(self, ports: Iterable[int], count: int, timeout: float = 5) -> Iterator[tuple[int, bytes]]:
+        """`count` frames from whichever of the ports they come; fewer if no more come in time."""
+        deadline = time.monotonic() + timeout
+        sockets = [(port, self._sockets[port]) for port in ports]
+        while count and (left := deadline - time.monotonic()) > 0:
+            ready = select.select([socket for _, socket in sockets], [], [], left)[0]
+            for port, socket in sockets:
+                if socket in ready and (frame := socket.receive(lambda _: True, timeout=0.5)):
+                    yield port, frame
+                    count -= 1
 
     def drain(self, port: int, last: bytes = b"") -> list[bytes]:
         """What has come out of a port; or what comes until `last` has."""

@@ -96,6 +96,21 @@ class Peer:
         else:
             self.of.request("turnout/set", "bridge", BRIDGE, f"{column}={value}")
 
+    def add_tap(self, name: str, ofport: int) -> None:
+        """One more TAP, in the switch's namespace, up."""
+        if isinstance(self.of, OvsNetdev):
+            self.of.add_tap(BRIDGE, name, ofport)
+        else:
+            inside = f"options:netns={self.namespace.name}", f"options:iface={name}"
+            self.of.add_port(BRIDGE, name, "type=tap", *inside, f"ofport={ofport}")
+            self.namespace.up(name)
+
+    def del_port(self, name: str) -> None:
+        if isinstance(self.of, OvsNetdev):
+            self.of.vsctl("del-port", BRIDGE, name)
+        else:
+            self.of.del_port(name)
+
     def settle(self) -> None:
         """Open vSwitch goes on with what it has cached for a while after a change; Turnout must not."""
         if isinstance(self.of, OvsNetdev):
@@ -144,14 +159,12 @@ def turnout(core: int = 1, **settings: str | int) -> Iterator[Peer]:
     """A fresh Turnout daemon; `settings` as `Daemon` takes them."""
     with Namespace("peer") as namespace, Daemon(cores=[core], **settings) as daemon:
         daemon.add_bridge(BRIDGE)
-        inside = f"options:netns={namespace.name}"
-        daemon.add_port(BRIDGE, BRIDGE, "type=internal", inside, f"options:iface={BRIDGE}")
+        peer = Peer("turnout", namespace, daemon.rundir, daemon)
+        local = f"options:netns={namespace.name}", f"options:iface={BRIDGE}"
+        daemon.add_port(BRIDGE, BRIDGE, "type=internal", *local)
         namespace.up(BRIDGE)
         for number in PORTS:
-            name = f"p{number}"
-            daemon.add_port(BRIDGE, name, "type=tap", inside, f"options:iface={name}", f"ofport={number}")
-            namespace.up(name)
-        peer = Peer("turnout", namespace, daemon.rundir, daemon)
+            peer.add_tap(f"p{number}", number)
         with peer.session() as session:
             peer.macs.update(_macs(session))
         yield peer

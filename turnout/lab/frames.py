@@ -2,6 +2,7 @@
 """Raw Ethernet frames on an interface inside a namespace, VLAN tags as they are on the wire."""
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -32,6 +33,10 @@ class FrameSocket:
         self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         self._socket.bind((interface, _ETH_P_ALL))
 
+    def fileno(self) -> int:
+        """For select()."""
+        return self._socket.fileno()
+
     def send(self, frame: bytes) -> None:
         self._socket.send(frame)
 
@@ -44,6 +49,10 @@ class FrameSocket:
                 frame, extra, _, _ = self._socket.recvmsg(1 << 16, socket.CMSG_SPACE(_AUXDATA.size))
             except TimeoutError:
                 break
+            except OSError as error:
+                if error.errno != errno.ENETDOWN:
+                    raise
+                continue  # said once when the interface goes down; it may come up again
             for level, kind, data in extra:
                 if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
                     frame = _with_tag(frame, data)
