@@ -20,6 +20,7 @@ from turnout.errors import ConfigError, TurnoutError
 
 if TYPE_CHECKING:
     from turnout.config.model import Bridge, Config, Port
+    from turnout.openflow.flow import Flow, FlowError, FlowStats, Match, Selection
     from turnout.results import (
         BridgeView,
         DropCount,
@@ -40,9 +41,14 @@ __all__ = [
     "ConfigError",
     "DropCount",
     "FdbEntry",
+    "Flow",
+    "FlowError",
+    "FlowStats",
+    "Match",
     "Port",
     "PortStats",
     "PortView",
+    "Selection",
     "Switch",
     "SwitchView",
     "TurnoutError",
@@ -56,6 +62,7 @@ _HOME = {
         ("BridgeView", "DropCount", "FdbEntry", "PortStats", "PortView", "SwitchView", "WorkerStats"),
         "turnout.results",
     ),
+    **dict.fromkeys(("Flow", "FlowError", "FlowStats", "Match", "Selection"), "turnout.openflow.flow"),
     "Switch": "turnout.switch",
 }
 

@@ -136,6 +136,7 @@ class Generator:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
+        self.kinds: dict[tuple[int | None, int], str] = {}  # (table, priority) of a flow → its packets' kind
 
     # ---------------------------------------------------------------------------------------------- rules
 
@@ -150,7 +151,7 @@ class Generator:
                 flow = self._flow(table, priorities[index], made)
                 if flow is not None and not any(_same(flow, other) for other in made.flows):
                     made.flows.append(flow)
-            if self.rng.random() < 0.6:
+            if self.rng.random() < 0.8:
                 miss = self._flow(table, 0, made, wild=True)
                 made.flows += [miss] if miss else []
             if self.rng.random() < 0.25:
@@ -159,6 +160,7 @@ class Generator:
 
     def _flow(self, table: int, priority: int, world: World, *, wild: bool = False) -> Flow | None:
         kind = "none" if wild else self.rng.choice(list(BASES))
+        self.kinds[table, priority] = kind
         head = f"table={table},priority={priority}"
         for part in [] if wild else self._match(kind):
             try:
@@ -235,6 +237,8 @@ class Generator:
         out: list[str] = []
         for _ in range(rng.randrange(5)):
             self._try(out, self._action(table, kind, world), match)
+        if rng.random() < 0.5:
+            self._try(out, f"output:{rng.choice(PORTS)}", match)
         if rng.random() < 0.15:
             self._try(out, "clear_actions", match)
         if rng.random() < 0.3:
@@ -337,10 +341,14 @@ class Generator:
     def packet(self, world: World) -> tuple[int, bytes]:
         """in_port and a frame that some rule, likely of table 0, may want; its tail is zero."""
         rng = self.rng
-        kind = rng.choice(list(BASES))
+        flows = rng.choices(world.flows, k=2) if world.flows else []
+        if flows and rng.random() < 0.6:
+            flows[0] = rng.choice([f for f in world.flows if f.table == 0] or world.flows)
+        kind = self.kinds.get((flows[0].table, flows[0].priority)) if flows else None
+        if kind is None or kind == "none" or rng.random() < 0.15:
+            kind = rng.choice(list(BASES))
         frame, in_port = rng.choice(BASES[kind]), rng.choice(PORTS)
         packet = Packet(frame, {"in_port_oxm": in_port})
-        flows = rng.choices(world.flows, k=2) if world.flows else []
         for flow in flows:
             for entry in flow.match:
                 if entry.field in PLACES and rng.random() < 0.85:

@@ -28,7 +28,7 @@ from turnout.openflow.wire_errors import explain
 from turnout.openflow.wire_groups import group_mod
 
 Frame = tuple[int, bytes]  # port, frame
-PER_WORLD: Final = 2000
+PER_WORLD: Final = 1000
 _PCAP = struct.Struct(">IHHiIII").pack(0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
 _DEADLINE = 60.0  # s, for one world's packets
 

@@ -12,7 +12,7 @@ from rich.tree import Tree
 from turnout.cli.options import bridge_names, json_option, query, socket_option
 from turnout.cli.render import console, print_json, short, table
 from turnout.errors import TurnoutError
-from turnout.openflow.trace import pcap_frame
+from turnout.openflow.pcap import pcap_frame
 
 _INTERVAL = 1.0  # s between the two looks that rates come from
 

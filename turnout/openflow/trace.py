@@ -4,7 +4,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from turnout import _engine
 from turnout.errors import TurnoutError
@@ -124,21 +124,3 @@ def trace(
     by_number = {number: name for name, number in names.items()}
     bridge = Bridge(native_lookup(tables), groups_of(tables), ports, normal, names=by_number)
     return Traced(in_port, frame, run(bridge, frame, in_port, trace=True, **meta), by_number)
-
-
-def pcap_frame(data: bytes, number: int = 1) -> bytes:
-    """Packet `number` (from 1) of a pcap file's bytes. Raises TurnoutError."""
-    order: Literal["big", "little"]
-    if data[:4] in (b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d"):
-        order = "big"
-    elif data[3::-1] in (b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d"):
-        order = "little"
-    else:
-        raise TurnoutError("pcap: not a pcap file; pcapng can be converted with: editcap -F pcap IN OUT")
-    at = 24
-    for _ in range(number - 1):
-        at += 16 + int.from_bytes(data[at + 8 : at + 12], order)
-    length = int.from_bytes(data[at + 8 : at + 12], order)
-    if at + 16 > len(data) or at + 16 + length > len(data):
-        raise TurnoutError(f"pcap: there is no packet {number}")
-    return data[at + 16 : at + 16 + length]
