@@ -120,7 +120,7 @@ def test_a_bundle_changes_two_tables_at_once(peer: Peer, wires: Wires) -> None:
 
 
 def test_a_modified_flow_sends_each_packet_once(peer: Peer, wires: Wires) -> None:
-    """A modify, or an add in its place: the packet goes the old way or the new one, never both, never none."""
+    """A modify, or an add in its place: a packet goes the old way or the new one, never both or none."""
     peer.reset(marker_flow(), flow_mod(match(_IP), apply(output(2))))
     peer.settle()
     stream = _Stream(wires)
