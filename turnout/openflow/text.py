@@ -7,12 +7,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from turnout.openflow.actions import GotoTable
-from turnout.openflow.fields import BY_NAME, PROTOCOLS
+from turnout.openflow.fields import PROTOCOLS
 from turnout.openflow.flow import (
-    DEFAULT_PRIORITY,
     FLAGS,
     FieldMatch,
     Flow,
@@ -180,17 +178,4 @@ def _resolve(found: Mapping[str, tuple[int, int]]) -> Match:
     return match
 
 
-def with_table(flow: Flow) -> Flow:
-    """The flow with the table that it lands in."""
-    return flow if flow.table is not None else replace(flow, table=0)
-
-
-__all__ = [
-    "BY_NAME",
-    "DEFAULT_PRIORITY",
-    "format_flow",
-    "format_stats",
-    "parse",
-    "parse_match",
-    "parse_selection",
-]
+__all__ = ["format_flow", "format_stats", "parse", "parse_match", "parse_selection"]
