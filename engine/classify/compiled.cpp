@@ -2,6 +2,7 @@
 #include "engine/classify/compiled.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <map>
 #include <new>
@@ -12,17 +13,28 @@
 namespace turnout::classify {
 namespace {
 
-constexpr size_t kFew = 4;                 // rules up to which comparing each is faster than hashing
-constexpr size_t kCrowd = 16;              // rules that may meet in one place of a tuple coarser than they are
-constexpr size_t kWorthMerging = 4;        // tuples
-constexpr size_t kTooLargeToMove = 32768;  // rules of a tuple
-constexpr size_t kSample = 512;            // rules that merging looks at
+constexpr size_t kFew = 4;           // rules up to which comparing each is faster than hashing
+constexpr size_t kCrowd = 16;        // rules that may meet in one place of a tuple coarser than they are
+constexpr size_t kWorthMerging = 4;  // tuples
+constexpr size_t kSample = 512;      // rules that merging looks at
 
 size_t lines_of(const Layout& layout) { return (sizeof(Rule) + layout.words() * sizeof(uint64_t) + kLine - 1) / kLine; }
 static_assert(sizeof(Rule) + kMaxWords * sizeof(uint64_t) <= Arena::kMaxLines * kLine);
 
 Entry* entry(Rule* rule) { return static_cast<Entry*>(rule); }
 const Entry* entry(const Rule* rule) { return static_cast<const Entry*>(rule); }
+
+// Of a mask of eth_type and a prefix of the IPv4 destination; -1: another.
+int prefix_length(const FlowKey& mask) {
+    FlowKey rest = mask;
+    rest.net.ipv4_dst = {};
+    FlowKey type{};
+    type.eth.type = Be16::of(0xffff);
+    if (std::memcmp(&rest, &type, sizeof rest) != 0) return -1;
+    const uint32_t bits = mask.net.ipv4_dst.host();
+    const int length = std::countl_one(bits);
+    return std::popcount(bits) == length ? length : -1;
+}
 
 bool same_values(const Entry& entry, const uint64_t* values, unsigned words) {
     return std::memcmp(entry.values(), values, words * sizeof(uint64_t)) == 0;
@@ -93,6 +105,7 @@ Shape* Compiled::shape_of(const FlowKey& mask) {
     made->mask = mask;
     made->layout = layout_for(mask);
     made->layout->pack(mask, made->packed);
+    made->prefix = prefix_length(mask);
     if (free_shapes_.empty()) {
         if (n_shapes_ == size_t{1} << 24) throw std::bad_alloc();
         if (n_shapes_ == room_for_shapes_) {
@@ -135,7 +148,9 @@ const Layout* Compiled::layout_for(const FlowKey& mask) {
 
 // A tuple of the rule's own mask takes it. So does a coarser one, the finest first, where it meets few others.
 Tuple* Compiled::home_for(Shape* shape, const uint64_t* values) {
+    if (prefixes_ && shape->prefix >= 0) return prefix_home(shape);
     const auto takes = [&](const Tuple& tuple) {
+        if (by_prefix(tuple)) return false;
         if (tuple.own_shape() == shape->id) return true;
         return tuple.crowd(values) < kCrowd;
     };
@@ -151,6 +166,11 @@ Tuple* Compiled::home_for(Shape* shape, const uint64_t* values) {
         best_bits = bits;
     }
     return best ? best : add_tuple(*shape->layout, shape->mask);
+}
+
+Tuple* Compiled::prefix_home(const Shape* shape) {
+    Tuple*& tuple = by_length_[static_cast<size_t>(shape->prefix)];
+    return tuple ? tuple : tuple = add_tuple(*shape->layout, shape->mask);
 }
 
 Tuple* Compiled::add_tuple(const Layout& layout, const FlowKey& mask) {
@@ -182,6 +202,7 @@ void Compiled::link(Entry* entry, Tuple* tuple) {
     settle(shape(*entry), tuple);
     tuple->insert(entry, retired_);
     linked_++;
+    if (shape(*entry)->prefix >= 0) prefix_linked(*entry);
     refresh(*tuple);
 }
 
@@ -192,8 +213,10 @@ void Compiled::unlink(Entry* entry) {
     Tuple* const tuple = home->tuple;
     if (--home->rules == 0) homes.erase(home);
     linked_--;
+    if (shape(*entry)->prefix >= 0) prefix_unlinked(*entry);
     refresh(*tuple);
     if (tuple->size()) return;
+    if (by_prefix(*tuple)) by_length_[static_cast<size_t>(shape(*entry)->prefix)] = nullptr;
     const auto owner = std::find_if(tuples_.begin(), tuples_.end(), [&](const auto& t) { return t.get() == tuple; });
     retire(std::move(*owner));
     tuples_.erase(owner);
@@ -221,16 +244,17 @@ void Compiled::tidy() {
 // tuples, which are left as they are; which of the two a lookup goes through makes no difference to what it finds.
 void Compiled::merge_tuples() {
     inserted_ = 0;
+    const auto stays = [this](const Tuple& tuple) { return tuple.size() > kTooLargeToMove || by_prefix(tuple); };
     std::vector<std::unique_ptr<Tuple>> old;
     std::map<const Layout*, std::vector<const Entry*>> rules;
     for (auto& tuple : tuples_) {
-        if (tuple->size() > kTooLargeToMove) continue;
+        if (stays(*tuple)) continue;
         tuple->for_each([&](const Entry* rule) { rules[&tuple->layout()].push_back(rule); });
         old.push_back(std::move(tuple));
     }
     std::erase(tuples_, nullptr);
     for (const auto& [_, shape] : by_mask_)
-        std::erase_if(shape->homes, [](const Shape::Home& home) { return home.tuple->size() <= kTooLargeToMove; });
+        std::erase_if(shape->homes, [&](const Shape::Home& home) { return !stays(*home.tuple); });
     for (auto& [layout, all] : rules) resettle(*layout, std::move(all));
     rebuild_view();
     for (auto& tuple : tuples_)
@@ -243,6 +267,15 @@ void Compiled::merge_tuples() {
 // Finds tuples for these rules. Those that would meet too many others in their place try again among themselves.
 void Compiled::resettle(const Layout& layout, std::vector<const Entry*> rules) {
     constexpr int kRounds = 4;
+    if (prefixes_)
+        std::erase_if(rules, [this](const Entry* rule) {
+            Shape* const of = shape(*rule);
+            if (of->prefix < 0) return false;
+            Tuple* const tuple = prefix_home(of);
+            settle(of, tuple);
+            tuple->insert(rule, retired_);
+            return true;
+        });
     for (int round = 0; round < kRounds && !rules.empty(); round++) {
         std::vector<Sampled> shapes;
         std::unordered_map<const Shape*, size_t> index;
@@ -279,12 +312,14 @@ void Compiled::resettle(const Layout& layout, std::vector<const Entry*> rules) {
 // gained rule, whose version it does not have yet; the lost one nobody may see any more.
 void Compiled::refresh(const Tuple& changed) {
     const View& view = *view_.load(std::memory_order_relaxed);
-    if (view.linear || linked_ <= kFew) return rebuild_view();
-    const int32_t highest = changed.highest();
+    const bool prefix = by_prefix(changed);
+    if (view.linear || linked_ <= kFew || changed.size() == 0 || view.prefixes != prefixes_.get() ||
+        (prefix && std::find(view.by_length.begin(), view.by_length.end(), &changed) == view.by_length.end()))
+        return rebuild_view();
+    const int32_t highest = prefix ? highest_prefix() : changed.highest();
     for (size_t t = 0; t < view.n_items; t++) {
         View::Item& item = view.items[t];
-        if (item.tuple != &changed) continue;
-        if (changed.size() == 0) break;
+        if (item.tuple != (prefix ? nullptr : &changed)) continue;
         if (item.highest.load(std::memory_order_relaxed) == highest) return;
         const bool sorted =
             (t == 0 || view.items[t - 1].highest.load(std::memory_order_relaxed) >= highest) &&
@@ -296,28 +331,41 @@ void Compiled::refresh(const Tuple& changed) {
     rebuild_view();
 }
 
+int32_t Compiled::highest_prefix() const {
+    int32_t highest = 0;
+    for (const Tuple* tuple : by_length_)
+        if (tuple) highest = std::max<int32_t>(highest, tuple->highest());
+    return highest;
+}
+
 void Compiled::rebuild_view() {
     auto view = std::make_unique<View>();
-    std::vector<const Tuple*> order;
-    for (const auto& tuple : tuples_)
-        if (tuple->size()) order.push_back(tuple.get());
-    std::stable_sort(order.begin(), order.end(),
-                     [](const Tuple* a, const Tuple* b) { return a->highest() > b->highest(); });
-    view->n_items = order.size();
-    view->items = std::make_unique<View::Item[]>(order.size());
-    for (size_t t = 0; t < order.size(); t++) {
-        view->items[t].tuple = order[t];
-        view->items[t].highest.store(order[t]->highest(), std::memory_order_relaxed);
+    std::vector<std::pair<int32_t, const Tuple*>> order;
+    for (const auto& tuple : tuples_) {
+        if (tuple->size() == 0) continue;
+        if (by_prefix(*tuple))
+            view->by_length.push_back(tuple.get());
+        else
+            order.emplace_back(tuple->highest(), tuple.get());
     }
     view->linear = linked_ <= kFew;
     if (view->linear) add_few(*view);
+    view->prefixes = prefixes_.get();
+    view->prefix_type = prefix_type_;
+    if (view->prefixes) order.emplace_back(highest_prefix(), nullptr);
+    std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    view->n_items = order.size();
+    view->items = std::make_unique<View::Item[]>(order.size());
+    for (size_t t = 0; t < order.size(); t++) {
+        view->items[t].tuple = order[t].second;
+        view->items[t].highest.store(order[t].first, std::memory_order_relaxed);
+    }
     retired_.later(view_.load(std::memory_order_relaxed));
     view_.store(view.release(), std::memory_order_release);
 }
 
 void Compiled::add_few(View& view) const {
-    for (size_t t = 0; t < view.n_items; t++)
-        view.items[t].tuple->for_each([&](const Entry* rule) { view.few.push_back({rule, 0, 0}); });
+    for (const auto& tuple : tuples_) tuple->for_each([&](const Entry* rule) { view.few.push_back({rule, 0, 0}); });
     std::sort(view.few.begin(), view.few.end(),
               [](const View::One& a, const View::One& b) { return a.rule->priority > b.rule->priority; });
     for (View::One& one : view.few) {
@@ -347,6 +395,7 @@ Rule* Compiled::insert(const Match& match, const Classifier::NewRule& rule) {
     if (size_++ == 0) reads_ = FlowKey{};
     reads_ = bits_of_either(reads_, match.mask);
     link(made, home_for(of, made->values()));
+    if (!prefixes_ && n_prefixes_ >= try_prefixes_at_) try_prefixes();
     consider_merging();
     retired_.hand_over(reclaimer_);
     return made;

@@ -15,12 +15,14 @@
 // whatever an operation takes out of use waits in `retired_` until its end.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/classify/classifier.hpp"
 #include "engine/classify/layout.hpp"
+#include "engine/classify/prefixes.hpp"
 #include "engine/classify/tuple.hpp"
 
 namespace turnout::classify {
@@ -30,6 +32,7 @@ struct Shape {
     const Layout* layout;
     uint32_t id;
     FlowKey mask;
+    int prefix = -1;   // length, if this is an IPv4 destination prefix and eth_type, no more; else -1
     size_t users = 0;  // rules that are not freed; tuples of this mask
     struct Home {
         Tuple* tuple;
@@ -40,9 +43,14 @@ struct Shape {
 
 struct View {
     struct Item {
-        const Tuple* tuple;
+        const Tuple* tuple;  // null: `prefixes`
         std::atomic<int32_t> highest;
     };
+    // Where the rules of many prefixes are such that the longest wins; and the tuples that have these rules as well,
+    // for those lookups to whose version the winner is not visible.
+    const Prefixes* prefixes = nullptr;
+    Be16 prefix_type{};
+    std::vector<const Tuple*> by_length;
     // A few rules are faster compared one by one than hashed. By falling priority; the tuples have them as well.
     struct Test {
         uint64_t mask, value;
@@ -105,6 +113,8 @@ private:
     };
 
     static constexpr size_t kFirstMerge = 16;
+    static constexpr size_t kManyPrefixes = 1024;
+    static constexpr size_t kTooLargeToMove = 32768;  // rules of a tuple
 
     Shape* shape_of(const FlowKey& mask);
     const Shape* find_shape(const FlowKey& mask) const;
@@ -123,6 +133,18 @@ private:
     void consider_merging();
     void merge_tuples();
     void resettle(const Layout& layout, std::vector<const Entry*> rules);
+    // prefix_rules.cpp
+    Entry* best_of_prefix(Tuple& tuple, uint32_t address, unsigned length, const Entry* but) const;
+    uint32_t address_of(const Entry& rule) const;
+    void prefix_linked(const Entry& rule);
+    void prefix_unlinked(const Entry& rule);
+    bool longest_wins(const Entry& rule) const;
+    void try_prefixes();
+    void leave_prefixes();
+    bool by_prefix(const Tuple& tuple) const;
+    Tuple* prefix_home(const Shape* shape);
+    int32_t highest_prefix() const;
+
     void refresh(const Tuple& changed);
     void rebuild_view();
     void add_few(View& view) const;
@@ -140,6 +162,12 @@ private:
     std::vector<std::unique_ptr<Layout>> layouts_;
     std::vector<std::unique_ptr<Tuple>> tuples_;
     Arena arena_;
+
+    std::unique_ptr<Prefixes> prefixes_;  // null: not worth it, or the longest does not always win
+    Be16 prefix_type_{};
+    std::array<Tuple*, 33> by_length_{};  // while there are prefixes_
+    size_t n_prefixes_ = 0;               // rules whose shape is a prefix
+    size_t try_prefixes_at_ = kManyPrefixes;
 
     std::vector<Entry*> leaving_;
     Version leaving_at_ = 0;

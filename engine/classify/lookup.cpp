@@ -51,8 +51,10 @@ public:
                 n_active_ += priority_[i] < highest;
             }
             if (n_active_ == 0) return;
-            pack(item.tuple->layout());
-            probe(*item.tuple);
+            if (item.tuple)
+                probe(*item.tuple);
+            else
+                longest_prefix(view);
         }
     }
 
@@ -64,6 +66,7 @@ private:
     }
 
     void probe(const Tuple& tuple) {
+        pack(tuple.layout());
         const Tuple::Buckets& buckets = tuple.buckets();
         for (unsigned a = 0; a < n_active_; a++) {
             places_[a] = tuple.place(packed_, active_[a]);
@@ -71,6 +74,35 @@ private:
         }
         for (unsigned a = 0; a < n_active_; a++) collect(tuple, buckets, active_[a], places_[a]);
         decide(tuple);
+    }
+
+    // The trie knows the rule that all versions but the latest ones agree on; where that is not visible, the tuples do.
+    void longest_prefix(const View& view) {
+        uint64_t slots[kBurst];
+        const std::atomic<uint64_t>* runs[kBurst];
+        const auto address = [this](unsigned a) { return keys_[active_[a]]->net.ipv4_dst.host(); };
+        const Prefixes& prefixes = *view.prefixes;
+        for (unsigned a = 0; a < n_active_; a++) prefixes.prefetch_root(address(a));
+        for (unsigned a = 0; a < n_active_; a++) slots[a] = prefixes.enter(address(a));
+        for (unsigned a = 0; a < n_active_; a++) runs[a] = Prefixes::run(slots[a], address(a));
+        for (unsigned a = 0; a < n_active_; a++) {
+            found_[a] = {Prefixes::finish(slots[a], runs[a], address(a)), active_[a]};
+            __builtin_prefetch(found_[a].rule);
+        }
+        unsigned n_invisible = 0;
+        for (unsigned a = 0; a < n_active_; a++) {
+            const auto [rule, packet] = found_[a];
+            if (!rule || keys_[packet]->eth.type != view.prefix_type) continue;
+            if (!rule->visible(at_)) {
+                active_[n_invisible++] = static_cast<uint8_t>(packet);
+            } else if (static_cast<int32_t>(rule->priority) > priority_[packet]) {
+                best_[packet] = rule;
+                priority_[packet] = rule->priority;
+            }
+        }
+        n_active_ = n_invisible;
+        if (n_active_)
+            for (const Tuple* tuple : view.by_length) probe(*tuple);
     }
 
     // Notes what has the right tag. Most often that is one rule or none: no branch depends on which.

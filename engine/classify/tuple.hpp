@@ -130,8 +130,9 @@ public:
     void insert(const Entry* entry, Reclaimer& reclaimer);
     bool erase(const Entry* entry, Reclaimer& reclaimer);  // whether it was here
     size_t size() const { return size_; }
-    // The highest priority of its rules; 0 if it is empty.
+    // The highest and the lowest priority of its rules; 0 if it is empty.
     uint16_t highest() const { return priorities_.empty() ? 0 : priorities_.rbegin()->first; }
+    uint16_t lowest() const { return priorities_.empty() ? 0 : priorities_.begin()->first; }
     // Calls visit(const Entry*) for what may have this packed value (the tuple's bits of it), until it returns true.
     template <typename Visit>
     const Entry* find(const uint64_t* packed, Visit visit) const;

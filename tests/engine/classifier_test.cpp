@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <deque>
 #include <random>
 #include <thread>
@@ -23,7 +24,8 @@ uint64_t below(Random& random, uint64_t n) { return random() % n; }
 // Which masks and values a run draws from.
 struct Pool {
     std::vector<FlowKey> masks;
-    uint64_t value_bits;  // values are these bits of random ones: few, so that rules overlap
+    uint64_t value_bits;    // values are these bits of random ones: few, so that rules overlap
+    unsigned prefixes = 0;  // of so many rules one is none; 0: none is
 
     Pool(Random& random, size_t n_masks, size_t max_fields, uint64_t bits) : value_bits(bits) {
         for (size_t i = 0; i < n_masks; i++) masks.push_back(mask(random, max_fields));
@@ -39,6 +41,7 @@ struct Pool {
         return result;
     }
     Match match(Random& random) const {
+        if (prefixes && below(random, prefixes)) return prefix(random);
         Match result{key(random), masks[below(random, masks.size())]};
         for (size_t i = 0; i < kKeyWords; i++) set_word(result.value, i, word(result.value, i) & word(result.mask, i));
         return result;
@@ -46,7 +49,27 @@ struct Pool {
     FlowKey key(Random& random) const {
         FlowKey result;
         for (size_t i = 0; i < kKeyWords; i++) set_word(result, i, random() & value_bits);
+        if (prefixes && below(random, 8)) {
+            result.eth.type = Be16::of(0x800);
+            result.net.ipv4_dst = address(random);
+        }
         return result;
+    }
+    static Be32 address(Random& random) { return Be32::of(static_cast<uint32_t>(random()) & 0x8313'472f); }
+    static Match prefix(Random& random) {
+        Match result;
+        const uint64_t length = below(random, 33);
+        result.mask.eth.type = Be16::of(0xffff);
+        result.value.eth.type = Be16::of(0x800);
+        result.mask.net.ipv4_dst = Be32::of(length ? ~0u << (32 - length) : 0);
+        result.value.net.ipv4_dst = {address(random).raw & result.mask.net.ipv4_dst.raw};
+        return result;
+    }
+    // Longer prefixes have no lower ones than shorter ones, or the table's trie would not be used.
+    uint16_t priority(const Match& match, Random& random) const {
+        if (!prefixes) return static_cast<uint16_t>(below(random, 40));
+        const int length = std::popcount(match.mask.net.ipv4_dst.raw);
+        return static_cast<uint16_t>(100 + 2 * length + static_cast<int>(below(random, 3)));
     }
 };
 
@@ -117,7 +140,8 @@ public:
         for (; n; n--) {
             const bool grow = below(random_, 2 * target) >= rules_.size();
             if (rules_.empty() || (grow && below(random_, 4))) {
-                add(pool_.match(random_), static_cast<uint16_t>(below(random_, 40)), next);
+                const Match match = pool_.match(random_);
+                add(match, pool_.priority(match, random_), next);
             } else if (below(random_, 3) == 0) {  // modify
                 const size_t i = below(random_, rules_.size());
                 const Known old = rules_[i];
@@ -128,7 +152,7 @@ public:
             }
             if (below(random_, 8) == 0) {
                 const Match match = pool_.match(random_);
-                table_.undo(table_.insert(match, {nullptr, nullptr, next, 0, 7, 0}));
+                table_.undo(table_.insert(match, {nullptr, nullptr, next, 0, pool_.priority(match, random_), 0}));
             }
         }
     }
@@ -277,15 +301,54 @@ private:
     std::deque<Item> waiting_;
 };
 
+// Prefixes enough for a trie, beside some other rules; rules that break its condition, and few in the end.
+void run_prefixes(Reclaimer& reclaimer, uint64_t seed) {
+    Random random(seed);
+    Pool pool(random, 5, 4, 0x0101'0101'0101'0101);
+    pool.prefixes = 40;
+    Classifier table(reclaimer);
+    Changer changer(table, pool, seed + 1);
+    for (int round = 0; round < 60; round++) {
+        const std::vector<Known> before = changer.rules();
+        const Version at = changer.version();
+        changer.prepare(1 + below(random, 400), round < 40 ? 1800 : 200);
+        for (int i = 0; i < 4; i++) CHECK(wrong_lookups(table, random, pool, before, at) == 0);
+        if (round == 30 && seed < 4) {  // a short one above all
+            Match match = Pool::prefix(random);
+            match.mask.net.ipv4_dst = match.value.net.ipv4_dst = {};
+            Rule* const rule = table.insert(match, {nullptr, nullptr, changer.version() + 1, 0, 999, 0});
+            if (seed % 2) {
+                table.undo(rule);
+            } else {
+                changer.publish();
+                FlowKey key{};
+                key.eth.type = Be16::of(0x800);
+                for (const Known& known : changer.rules()) {
+                    key.net.ipv4_dst = known.match.value.net.ipv4_dst;
+                    const FlowKey* const pointer = &key;
+                    const Rule* found;
+                    table.lookup({&pointer, 1}, changer.version(), {&found, 1});
+                    REQUIRE(found == rule);
+                }
+                table.remove(rule, changer.version() + 1);
+            }
+        }
+        changer.publish();
+        for (int i = 0; i < 8; i++) CHECK(wrong_lookups(table, random, pool, changer.rules(), changer.version()) == 0);
+        if (round % 20 == 0) changer.check_control();
+    }
+}
+
 struct Snapshot {
     Version version;
     std::vector<Known> rules;
 };
 
-void run_beside_readers(uint64_t seed, size_t target, int versions) {
+void run_beside_readers(uint64_t seed, size_t target, int versions, size_t changes = 30, unsigned prefixes = 0) {
     constexpr size_t kReaders = 2;
     Random random(seed);
-    const Pool pool(random, 1 + below(random, 30), 1 + below(random, 8), 0x0101'0101'0101'0101);
+    Pool pool(random, 1 + below(random, 30), 1 + below(random, 8), 0x0101'0101'0101'0101);
+    pool.prefixes = prefixes;
     Epochs epochs(kReaders);
     Classifier table(epochs);
     Changer changer(table, pool, seed + 1);
@@ -308,7 +371,7 @@ void run_beside_readers(uint64_t seed, size_t target, int versions) {
             }
         });
     for (int v = 0; v < versions; v++) {
-        changer.prepare(1 + below(random, 30), v % 100 < 70 ? target : 2);
+        changer.prepare(1 + below(random, changes), v % 100 < 70 ? target : 2);
         all.push_back(std::make_unique<Snapshot>(Snapshot{changer.version() + 1, changer.rules()}));
         current.store(all.back().get(), std::memory_order_release);
         changer.publish();
@@ -330,6 +393,17 @@ TEST_CASE("classifier: readers see whole versions while rules come and go") {
         run_beside_readers(seed, seed % 2 ? 300 : 20, 400);
     }
 }
+
+TEST_CASE("classifier: many prefixes") {
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        CAPTURE(seed);
+        FreeAtOnce at_once;
+        Late late;
+        run_prefixes(seed % 2 ? static_cast<Reclaimer&>(at_once) : late, seed);
+    }
+}
+
+TEST_CASE("classifier: many prefixes change beside readers") { run_beside_readers(1, 2000, 100, 400, 60); }
 
 TEST_CASE("classifier: a table of one shape grows and shrinks") {
     FreeAtOnce reclaimer;
