@@ -103,7 +103,7 @@ constexpr Field kFields[] = {
     WHOLE("tun_dst", tunnel.ipv4_dst, Ipv4, Pushed, NONE, NX(32, 4), MW),
     WHOLE("tun_ipv6_src", tunnel.ipv6_src, Ipv6, Pushed, NONE, NX(109, 16), MW),
     WHOLE("tun_ipv6_dst", tunnel.ipv6_dst, Ipv6, Pushed, NONE, NX(110, 16), MW),
-    PART("tun_flags", tunnel.flags, 0, 1, Hex, Pushed, NONE, NX(104, 2), MW),
+    WHOLE("tun_flags", tunnel.flags, Hex, Pushed, NONE, NX(104, 2), MW),
     WHOLE("pkt_mark", tunnel.pkt_mark, Hex, Pushed, NONE, NX(33, 4), MW),
     REGISTER(0), REGISTER(1), REGISTER(2), REGISTER(3), REGISTER(4), REGISTER(5), REGISTER(6), REGISTER(7),
     REGISTER(8), REGISTER(9), REGISTER(10), REGISTER(11), REGISTER(12), REGISTER(13), REGISTER(14), REGISTER(15),

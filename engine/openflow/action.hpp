@@ -74,7 +74,7 @@ struct SetField {
     std::array<uint8_t, 16> value, mask;
     // OFPAT_SET_FIELD, NXAST_REG_LOAD, NXAST_REG_LOAD2, or an action of its own: mod_*, set_nw_ttl, set_tunnel. A
     // legacy tcp_src or tcp_dst means the port of whichever transport the packet has.
-    enum Spelled : uint8_t { Set, Load, Load2, Legacy } spelled;
+    enum Spelled : uint8_t { Set, Load, Load2, Legacy, Legacy64 } spelled;
 };
 struct Move {
     Bits from, to;

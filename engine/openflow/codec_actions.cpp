@@ -145,7 +145,7 @@ Actions ActionReader::list(Bytes wire) {
     while (!wire.empty()) {
         if (wire.size() < 4) throw error::kActionLen;
         const uint16_t type = be16(wire.data()), length = be16(wire.data() + 2);
-        if (length < 8 || length % 8 != 0 || length > wire.size()) throw error::kActionLen;
+        if (length < 8 || length > wire.size()) throw error::kActionLen;
         // Nothing may follow what is an instruction in all but name.
         if (metadata && metadata->has_metadata) throw error::kUnsupportedOrder;
         const Bytes action = wire.first(length);
@@ -154,6 +154,7 @@ Actions ActionReader::list(Bytes wire) {
         if (type == kVendorAction) {
             pull_nicira(*this, action, out);
         } else if (type == kSetFieldType && version != kOf10) {
+            if (length % 8 != 0) throw error::kActionLen;
             set_field(in, out);
         } else {
             const auto table = rows(version);

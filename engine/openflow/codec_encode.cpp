@@ -74,22 +74,41 @@ void put_set_field(Wire& out, const SetField& set) {
 }
 
 // OpenFlow 1.0's action for a field, or 0: it has none.
-uint16_t type10(const Field& field) {
+uint16_t type10(const Field& field, bool legacy) {
     static constexpr std::pair<std::string_view, uint16_t> kTypes[] = {
-        {"vlan_pcp", 2},        {"eth_src", 4},      {"eth_dst", 5},   {"ip_src", 6},   {"ip_dst", 7},
-        {"nw_tos", 8},          {"ip_dscp", 8},      {"tcp_src", 9},   {"udp_src", 9},  {"sctp_src", 9},
-        {"tcp_dst", 10},        {"udp_dst", 10},     {"sctp_dst", 10}, {"vlan_vid", 1}, {"tun_id", 0xffff},
-        {"mpls_label", 0xffff}, {"mpls_tc", 0xffff},
+        {"vlan_vid", 1}, {"vlan_pcp", 2}, {"eth_src", 4},  {"eth_dst", 5},   {"ip_src", 6},
+        {"ip_dst", 7},   {"nw_tos", 8},   {"ip_dscp", 8},  {"tcp_src", 9},   {"udp_src", 9},
+        {"tcp_dst", 10}, {"udp_dst", 10}, {"sctp_src", 9}, {"sctp_dst", 10},
     };
     for (const auto& [name, type] : kTypes)
-        if (name == field.name) return type;
+        if (name == field.name) return field.prereq == Prereq::Sctp && !legacy ? 0 : type;
     return 0;
+}
+
+// A field that came in an action of Nicira's own. False: not this one.
+bool put_nicira_set(Wire& out, const SetField& set, uint64_t value) {
+    const auto number = static_cast<uint32_t>(value);
+    if (set.spelled == SetField::Legacy64 || (set.field->name == "tun_id" && value >> 32)) {
+        const size_t start = start_nicira(out, 9);
+        zeros(out, 6);
+        put64(out, value);
+        end_action(out, start);
+    } else if (set.field->name == "tun_id") {
+        put_nicira32(out, 2, number);
+    } else if (set.field->name == "mpls_label") {
+        put_nicira32(out, 30, number);
+    } else if (set.field->name == "mpls_tc") {
+        put_nicira8(out, 31, static_cast<uint8_t>(value));
+    } else {
+        return false;
+    }
+    return true;
 }
 
 void put_set10(Wire& out, const SetField& set) {
     const Field& field = *set.field;
-    const uint16_t type = type10(field);
-    const bool legacy = set.spelled == SetField::Legacy;
+    const bool legacy = set.spelled == SetField::Legacy || set.spelled == SetField::Legacy64;
+    const uint16_t type = type10(field, legacy);
     const uint64_t value = field.bits > 64 ? 0 : get_bits(set.value.data(), field, 0, field.bits);
     const auto number = static_cast<uint32_t>(value);
     switch (type) {
@@ -111,21 +130,9 @@ void put_set10(Wire& out, const SetField& set) {
         case 9:
         case 10:
             return put_plain(out, type, number, 2);
-        case 0xffff:
-            if (!legacy) break;
-            if (field.name == "mpls_label") return put_nicira32(out, 30, number);
-            if (field.name == "mpls_tc") return put_nicira8(out, 31, static_cast<uint8_t>(value));
-            if (value >> 32 == 0) return put_nicira32(out, 2, number);
-            {
-                const size_t start = start_nicira(out, 9);
-                zeros(out, 6);
-                put64(out, value);
-                return end_action(out, start);
-            }
         default:
-            break;
+            if (!legacy || !put_nicira_set(out, set, value)) put_loads(out, set);
     }
-    put_loads(out, set);
 }
 
 class Encoder {
@@ -143,7 +150,7 @@ public:
     void operator()(const Enqueue& a) {
         if (!old_) {
             (*this)(SetQueue{a.queue});
-            (*this)(Output{a.port, 0});
+            (*this)(Output{a.port, 0xffff});
             return (*this)(PopQueue{});
         }
         put16(out_, 11);

@@ -42,7 +42,17 @@ Slots make_slots() {
 
 const Slots kSlots = make_slots();
 
+using Wide = unsigned __int128;
+
 uint64_t low_bits(unsigned n) { return n >= 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1; }
+
+Wide wide_number(const uint8_t* at, unsigned bytes) {
+    if (bytes == 2) return be16(at);
+    if (bytes == 4) return be32(at);
+    Wide value = 0;
+    for (unsigned i = 0; i < bytes; i++) value = value << 8 | at[i];
+    return value;
+}
 
 uint64_t number(const uint8_t* at, unsigned bytes) {
     uint64_t value = 0;
@@ -58,20 +68,14 @@ Slot find_slot(uint32_t header) {
 }
 
 uint64_t get_bits(const uint8_t* at, const Field& field, unsigned from, unsigned n) {
-    uint64_t value = 0;
-    for (unsigned bit = from + n; bit-- > from;) {
-        const unsigned i = bit + field.shift;
-        value = value << 1 | (at[field.bytes - 1 - i / 8] >> i % 8 & 1);
-    }
-    return value;
+    return static_cast<uint64_t>(wide_number(at, field.bytes) >> (field.shift + from)) & low_bits(n);
 }
 
 void set_bits(uint8_t* at, const Field& field, unsigned from, unsigned n, uint64_t value) {
-    for (unsigned bit = from; bit < from + n; bit++, value >>= 1) {
-        const unsigned i = bit + field.shift;
-        uint8_t& byte = at[field.bytes - 1 - i / 8];
-        byte = static_cast<uint8_t>((byte & ~(1u << i % 8)) | (value & 1) << i % 8);
-    }
+    const unsigned shift = field.shift + from;
+    const Wide mask = Wide{low_bits(n)} << shift;
+    Wide number = (wide_number(at, field.bytes) & ~mask) | (Wide{value} << shift & mask);
+    for (unsigned i = field.bytes; i-- > 0; number >>= 8) at[i] = static_cast<uint8_t>(number);
 }
 
 const Field* pull_header(Reader& in) {
@@ -125,26 +129,28 @@ Entry pull_entry(Reader& in) {
 
 void put_entry(Wire& out, uint32_t header, const Field& field, const uint8_t* value, const uint8_t* mask) {
     const unsigned bytes = header & 0xff;
-    const Slot slot = find_slot(header);
     const bool onf = field.onf && header == field.oxm;
-    uint8_t numbers[2][16];  // value, mask as on the wire
+    uint8_t entry[8 + 2 * 16];
+    uint8_t* const at = entry + (onf ? 8 : 4);
     bool exact = true;
-    if (slot.whole) {
-        std::memcpy(numbers[0], value, bytes);
-        std::memcpy(numbers[1], mask, bytes);
+    if (field.bits == 8 * field.bytes && bytes == field.bytes) {
+        std::memcpy(at, value, bytes);
+        std::memcpy(at + bytes, mask, bytes);
         for (unsigned i = 0; i < bytes; i++) exact &= mask[i] == 0xff;
     } else {
         const uint64_t of_mask = get_bits(mask, field, 0, field.bits);
         exact = of_mask == low_bits(field.bits);
-        const Be64 both[2] = {Be64::of(get_bits(value, field, 0, field.bits)), Be64::of(of_mask)};
-        for (int i = 0; i < 2; i++)
-            std::memcpy(numbers[i], reinterpret_cast<const uint8_t*>(&both[i]) + 8 - bytes, bytes);
+        const Be64 numbers[] = {Be64::of(get_bits(value, field, 0, field.bits)), Be64::of(of_mask)};
+        for (unsigned i = 0; i < 2; i++)
+            std::memcpy(at + i * bytes, reinterpret_cast<const uint8_t*>(&numbers[i]) + 8 - bytes, bytes);
     }
-    const uint32_t length = (exact ? bytes : 2 * bytes) + (onf ? 4 : 0);
-    put32(out, (onf ? header | 0xffff0000 : header) >> 9 << 9 | (exact ? 0 : kMaskBit) | length);
-    if (onf) put32(out, kOnfVendor);
-    put(out, numbers[0], bytes);
-    if (!exact) put(out, numbers[1], bytes);
+    const unsigned payload = exact ? bytes : 2 * bytes;
+    const Be32 head =
+        Be32::of((onf ? header | 0xffff0000 : header) >> 9 << 9 | (exact ? 0 : kMaskBit) | (payload + (onf ? 4 : 0)));
+    const Be32 experimenter = Be32::of(kOnfVendor);
+    std::memcpy(entry, &head, sizeof head);
+    if (onf) std::memcpy(entry + 4, &experimenter, sizeof experimenter);
+    put(out, entry, static_cast<size_t>(at - entry) + payload);
 }
 
 void put_bits_header(Wire& out, const Bits& bits) { put32(out, bits.field->nxm_first()); }

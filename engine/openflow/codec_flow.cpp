@@ -44,17 +44,18 @@ void decode10(Reader in, FlowMod& mod, bool table_id) {
 
 void decode_nxm(Reader in, FlowMod& mod, bool table_id) {
     mod.new_cookie = in.u64();
-    set_command10(mod, in.u16(), table_id);
+    const uint16_t command = in.u16();
     mod.idle = in.u16();
     mod.hard = in.u16();
     mod.priority = in.u16();
     mod.buffer = in.u32();
     mod.out_port = port_from10(in.u16());
-    mod.flags = flags10(in.u16(), mod);
-    const uint16_t match_len = in.u16();
+    const uint16_t flags = in.u16(), match_len = in.u16();
     in.skip(6);
     Cookie cookie;
     pull_nxm_match(in, match_len, mod.match, cookie);
+    set_command10(mod, command, table_id);
+    mod.flags = flags10(flags, mod);
     if (mod.command == FlowMod::Add && cookie.mask) throw error::kNxmInvalid;
     mod.cookie = cookie.mask ? cookie.value : mod.new_cookie;
     mod.cookie_mask = cookie.mask;
@@ -66,7 +67,7 @@ void decode13(Reader in, FlowMod& mod, uint8_t version) {
     mod.cookie = in.u64();
     mod.cookie_mask = in.u64();
     mod.table = in.u8();
-    mod.command = command_of(in.u8());
+    const uint8_t command = in.u8();
     mod.idle = in.u16();
     mod.hard = in.u16();
     mod.priority = in.u16();
@@ -76,17 +77,19 @@ void decode13(Reader in, FlowMod& mod, uint8_t version) {
     mod.flags = in.u16();
     const uint16_t importance = in.u16();
     if (version >= kOf14) mod.importance = importance;
+    pull_oxm_match(in, mod.match);
+    mod.command = command_of(command);
+    mod.out_port = port_from13(port, error::kActionOutPort);
     if (mod.flags & ~kFlags13) throw error::kFlowFlags;
     mod.new_cookie = mod.cookie;
-    const bool removes = mod.command == FlowMod::Delete || mod.command == FlowMod::DeleteStrict;
-    if (mod.command == FlowMod::Add) mod.cookie_mask = 0;
-    mod.cookie &= mod.cookie_mask ? mod.cookie_mask : ~uint64_t{0};
     mod.keeps_cookie = mod.command != FlowMod::Add;
-    if (removes)
-        mod.out_port = port_from13(port, error::kActionOutPort);
-    else
+    if (mod.command == FlowMod::Add) mod.cookie_mask = 0;
+    if (mod.cookie_mask) mod.cookie &= mod.cookie_mask;
+    if (mod.command != FlowMod::Delete && mod.command != FlowMod::DeleteStrict) {
+        if (mod.table == kAllTables) throw error::kFlowTable;
+        mod.out_port = kPortAny;
         mod.out_group = kAnyGroup;
-    pull_oxm_match(in, mod.match);
+    }
     mod.instructions = in.rest();
 }
 
@@ -153,6 +156,7 @@ size_t start_message(Wire& out, uint8_t version, uint8_t type, uint32_t xid) {
 FlowMod decode_flow_mod(Bytes message, bool table_id) {
     FlowMod mod;
     Reader in(message, error::kRequestLen);
+    if (message.size() % 8 != 0) throw error::kRequestLen;
     const uint8_t version = in.u8(), type = in.u8();
     in.skip(kHeader - 2);
     if (version == kOf10 && type == 4) {

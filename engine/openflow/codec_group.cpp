@@ -221,6 +221,7 @@ void put_selection_method(Wire& out, const Group& group) {
 
 GroupMod decode_group_mod(Bytes message) {
     Reader in(message, error::kRequestLen);
+    if (message.size() % 8 != 0) throw error::kRequestLen;
     const uint8_t version = in.u8(), message_type = in.u8();
     in.skip(6);
     const bool nicira = message_type == 4;

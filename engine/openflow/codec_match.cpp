@@ -8,7 +8,7 @@ namespace {
 constexpr uint32_t kMaskBit = 0x100;
 constexpr uint32_t kCookieHeader = oxm_header(1, 30, 8), kCookieMasked = oxm_header(1, 30, 16) | kMaskBit;
 
-enum class Kind : uint8_t { Whole, Number, Port10, Port, PhyPort, Tos, VlanPcp, ArpOp };
+enum class Kind : uint8_t { Whole, Number, Port10, Port, PhyPort, Tos, VlanPcp, ArpOp, TunFlags };
 
 // A header's slot, with what pull_fields() must know of it at hand.
 struct MatchSlot {
@@ -26,6 +26,7 @@ Kind kind_of(const Field& field, uint32_t header, bool whole) {
     if (field.name == "in_phy_port") return Kind::PhyPort;
     if (field.name == "vlan_pcp") return Kind::VlanPcp;
     if (field.name == "arp_op") return Kind::ArpOp;
+    if (field.name == "tun_flags") return Kind::TunFlags;
     return header == oxm_header(0, 5, 1) ? Kind::Tos : whole ? Kind::Whole : Kind::Number;
 }
 
@@ -66,6 +67,9 @@ const MatchSlots& match_slots() {
 }
 
 uint64_t number(const uint8_t* at, unsigned bytes) {
+    if (bytes == 1) return *at;
+    if (bytes == 2) return be16(at);
+    if (bytes == 4) return be32(at);
     uint64_t value = 0;
     for (unsigned i = 0; i < bytes; i++) value = value << 8 | at[i];
     return value;
@@ -82,13 +86,34 @@ void or_number(uint8_t* at, unsigned bytes, uint64_t value) {
     for (unsigned i = bytes; i-- > 0; value >>= 8) at[i] = static_cast<uint8_t>(at[i] | value);
 }
 
+template <typename Word>
+void set_word(const uint8_t* value, const uint8_t* mask, uint8_t* to, uint8_t* to_mask) {
+    const Word ones = mask ? load<Word>(mask) : static_cast<Word>(~Word{0});
+    if (load<Word>(to_mask) != 0) throw error::kMatchDup;
+    std::memcpy(to, value, sizeof ones);
+    std::memcpy(to_mask, &ones, sizeof ones);
+}
+
 void set_whole(const MatchSlot& slot, const uint8_t* value, const uint8_t* mask, uint8_t* to, uint8_t* to_mask) {
-    if (!all(to_mask, slot.bytes, 0)) throw error::kMatchDup;
-    std::memcpy(to, value, slot.bytes);
-    if (mask)
-        std::memcpy(to_mask, mask, slot.bytes);
-    else
-        std::memset(to_mask, 0xff, slot.bytes);
+    const auto part = [&]<typename Word>(Word, unsigned at) {
+        set_word<Word>(value + at, mask ? mask + at : nullptr, to + at, to_mask + at);
+    };
+    switch (slot.bytes) {
+        case 1:
+            return part(uint8_t{}, 0);
+        case 2:
+            return part(uint16_t{}, 0);
+        case 4:
+            return part(uint32_t{}, 0);
+        case 6:
+            part(uint32_t{}, 0);
+            return part(uint16_t{}, 4);
+        case 16:
+            part(uint64_t{}, 8);
+            [[fallthrough]];
+        default:
+            return part(uint64_t{}, 0);
+    }
 }
 
 void set_number(const MatchSlot& slot, const uint8_t* value, const uint8_t* mask, uint8_t* to, uint8_t* to_mask) {
@@ -106,6 +131,9 @@ void set_number(const MatchSlot& slot, const uint8_t* value, const uint8_t* mask
             break;
         case Kind::ArpOp:
             if (v >> 8) throw error::kMatchValue;
+            break;
+        case Kind::TunFlags:
+            if (v >> 1) throw error::kMatchValue;  // OAM is the only one
             break;
         case Kind::Tos:
             if (v & 3) throw error::kMatchValue;
@@ -144,20 +172,37 @@ void set_cookie(const uint8_t* at, bool masked, Cookie& cookie) {
     if (cookie.value & ~cookie.mask) throw error::kMatchWildcards;
 }
 
-// The fields that replies name, in an order in which each comes behind its prerequisites.
-const std::vector<const Field*>& reply_fields() {
-    static const std::vector<const Field*> listed = [] {
-        std::vector<const Field*> list;
+// A field that replies name, and the words of the key that it lies in.
+struct ReplyField {
+    const Field* field;
+    uint64_t words;
+    explicit ReplyField(const Field& of) : field(&of) {
+        const unsigned first = of.offset / 8u, last = (of.offset + of.bytes - 1u) / 8;
+        words = (uint64_t{2} << last) - (uint64_t{1} << first);
+    }
+};
+static_assert(kKeyWords < 64);
+
+// In an order in which each comes behind its prerequisites.
+const std::vector<ReplyField>& reply_fields() {
+    static const std::vector<ReplyField> listed = [] {
+        std::vector<ReplyField> list;
         const auto add = [&](auto&& wanted) {
             for (const Field& field : fields())
-                if (!field.view && (field.oxm || field.nxm) && wanted(field)) list.push_back(&field);
+                if (!field.view && (field.oxm || field.nxm) && wanted(field)) list.emplace_back(field);
         };
-        // nw_proto, or what it is for ARP, lies behind some fields that need it.
-        add([](const Field& f) { return f.prereq == Prereq::None || f.prereq == Prereq::Pushed; });
-        add([](const Field& f) { return f.prereq != Prereq::None && f.prereq != Prereq::Pushed; });
+        const auto free = [](const Field& f) { return f.prereq == Prereq::None || f.prereq == Prereq::Pushed; };
+        add(free);
+        add([&](const Field& f) { return !free(f); });
         return list;
     }();
     return listed;
+}
+
+uint64_t words_of(const FlowKey& mask) {
+    uint64_t words = 0;
+    for (size_t i = 0; i < kKeyWords; i++) words |= uint64_t{word(mask, i) != 0} << i;
+    return words;
 }
 
 void put_vlan(Wire& out, const Match& match) {
@@ -231,7 +276,9 @@ void put_fields(Wire& out, FlowFormat format, const Match& match) {
     const bool oxm = format == FlowFormat::Oxm;
     const auto* value = reinterpret_cast<const uint8_t*>(&match.value);
     const auto* mask = reinterpret_cast<const uint8_t*>(&match.mask);
-    for (const Field* field : reply_fields()) {
+    const uint64_t words = words_of(match.mask);
+    for (const auto& [field, in_words] : reply_fields()) {
+        if ((words & in_words) == 0) continue;
         const uint8_t* at = mask + field->offset;
         if (all(at, field->bytes, 0)) continue;
         if (oxm && field->nxm == oxm_header(0, 4, 2)) {  // vlan_tci

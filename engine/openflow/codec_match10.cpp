@@ -94,7 +94,7 @@ void put_match10(Wire& out, const Match& match) {
     const auto& [value, mask] = match;
     const uint16_t tci = value.eth.vlan[0].tci.host(), tci_mask = mask.eth.vlan[0].tci.host();
     const bool no_vlan = tci_mask & 0x1000 && !(tci & 0x1000);
-    const bool has_vid = no_vlan || (tci_mask & 0x0fff), has_pcp = !no_vlan && (tci_mask & 0xe000);
+    const bool has_vid = no_vlan || (tci_mask & 0x0fff), has_pcp = no_vlan || (tci_mask & 0xe000);
     const auto wild = [](bool matched, uint32_t bit) { return matched ? 0 : bit; };
     const auto any = [](const MacAddr& mac) { return !(mac == MacAddr{}); };
 
@@ -107,7 +107,7 @@ void put_match10(Wire& out, const Match& match) {
     put(out, value.eth.src.octets, 6);
     put(out, value.eth.dst.octets, 6);
     put16(out, no_vlan ? kVlanNone : tci & 0xfff);
-    put8(out, has_pcp ? static_cast<uint8_t>(tci >> 13) : 0);
+    put8(out, has_pcp && !no_vlan ? static_cast<uint8_t>(tci >> 13) : 0);
     zeros(out, 1);
     put16(out, value.eth.type.host());
     put8(out, value.net.tos & 0xfc);

@@ -24,9 +24,9 @@ Bits bits_of(Reader& in, uint16_t offset_and_n) {
 
 uint32_t some_port(uint16_t port) { return port_from10(port); }
 
-SetField number_field(std::string_view name, uint64_t number) {
+SetField number_field(std::string_view name, uint64_t number, SetField::Spelled spelled = SetField::Legacy) {
     const Field& field = *turnout::find_field(name);
-    SetField set{&field, {}, {}, SetField::Legacy};
+    SetField set{&field, {}, {}, spelled};
     set_bits(set.value.data(), field, 0, field.bits, number);
     set_bits(set.mask.data(), field, 0, field.bits, ~uint64_t{0});
     return set;
@@ -56,7 +56,7 @@ void set_tunnel(ActionReader&, Reader& in, Actions& out) {
 
 void set_tunnel64(ActionReader&, Reader& in, Actions& out) {
     in.skip(6);
-    out.push_back({number_field("tun_id", in.u64())});
+    out.push_back({number_field("tun_id", in.u64(), SetField::Legacy64)});
 }
 
 void set_queue(ActionReader&, Reader& in, Actions& out) {
@@ -169,14 +169,13 @@ void controller(ActionReader&, Reader& in, Actions& out) {
     to.max_len = in.u16();
     to.id = in.u16();
     to.reason = in.u8();
-    if (in.u8() != 0) throw error::kActionArgument;
     out.push_back({std::move(to)});
 }
 
 // Properties: 0 max_len, 1 controller's id, 2 reason, 3 userdata, 4 pause, 5 meter.
 void controller2(ActionReader&, Reader& in, Actions& out) {
     Controller to;
-    if (!Reader(in.take(6), error::kActionLen).zeros()) throw error::kActionMustBeZero;
+    if (!Reader(in.take(6), error::kActionLen).zeros()) throw error::kMustBeZero;
     while (in.left() != 0) {
         if (in.left() < 4) throw error::kPropertyLen;
         const uint16_t type = be16(in.rest().data()), length = be16(in.rest().data() + 2);
@@ -336,12 +335,13 @@ Bits to_bits(const Field* field, unsigned from, unsigned n) {
 }
 
 void pull_nicira(ActionReader& reader, Bytes action, Actions& out) {
-    if (action.size() < 16) throw error::kActionLen;
     if (be32(action.data() + 4) != kNiciraVendor) throw error::kActionVendor;
+    if (action.size() < 16) throw error::kActionLen;
     const uint16_t subtype = be16(action.data() + 8);
     const auto* row = std::ranges::find(kRows, subtype, &Row::subtype);
     if (row == std::end(kRows) || (row->only10 && reader.version != kOf10)) throw error::kActionVendorType;
-    if (action.size() < row->length || (action.size() > row->length && !row->longer)) throw error::kActionLen;
+    if (action.size() % 8 != 0 || action.size() < row->length || (action.size() > row->length && !row->longer))
+        throw error::kActionLen;
     Reader in(action.subspan(10), error::kActionLen);
     row->decode(reader, in, out);
 }

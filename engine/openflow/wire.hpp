@@ -48,9 +48,8 @@ private:
 };
 
 inline void put(Wire& out, const void* from, size_t n) {
-    const size_t at = out.size();
-    out.resize(at + n);
-    if (n != 0) std::memcpy(out.data() + at, from, n);
+    const auto* bytes = static_cast<const uint8_t*>(from);
+    out.insert(out.end(), bytes, bytes + n);
 }
 inline void put(Wire& out, Bytes bytes) { put(out, bytes.data(), bytes.size()); }
 inline void put8(Wire& out, uint8_t value) { out.push_back(value); }
