@@ -22,5 +22,6 @@ NB_MODULE(_engine, m) {
     m.def("tsc_hz", &rte_get_tsc_hz, "Cycles a second of the clock that loads are counted in; 0 before start_eal().");
 
     turnout::bind_parse(m);
+    turnout::bind_openflow(m);
     turnout::bind_datapath(m);
 }

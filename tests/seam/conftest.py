@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from turnout import _engine
+from turnout.control.openflow.agent import normal_flow
 from turnout.lab.frames import FrameSocket
 from turnout.lab.netns import Namespace
 
@@ -30,6 +31,12 @@ def datapath() -> Iterator[_engine.Datapath]:
     made.close()
 
 
+def learning_switch(datapath: _engine.Datapath, bridge: int) -> None:
+    """Has the bridge send everything to NORMAL, as the daemon does with one that no controller has."""
+    session = _engine.SessionView(id=0, version=4, format=_engine.FlowFormat.OXM, may_write=True)
+    datapath.tables(bridge).receive(normal_flow(add=True), session)
+
+
 @dataclass
 class Bench:
     """A datapath with wires: one published topology, changed a piece at a time."""
@@ -47,7 +54,12 @@ class Bench:
         self.datapath.publish(list(bridges), list(ports), list(queues))
 
     def bridge(self, number: int = 0, *, aging: int = 300) -> None:
+        """A learning switch, or other settings of one that is there."""
+        new = number not in self.bridges
         self.bridges[number] = _engine.BridgeSpec(number=number, mac_aging=aging, mac_table_size=1024)
+        if new:
+            self.publish()
+            learning_switch(self.datapath, number)
 
     def port(
         self,

@@ -3,6 +3,7 @@
 
 import pytest
 
+from tests.seam.conftest import learning_switch
 from turnout import _engine
 
 ATTACH = {"rxqs": 1, "txqs": 1, "rx_desc": 256, "tx_desc": 256, "mtu": 1500, "netns": ""}
@@ -91,6 +92,8 @@ def test_queues_move_between_workers_without_loss_or_leak() -> None:
         for n, d in ((1, source), (2, sink))
     ]
     bridge = _engine.BridgeSpec(number=0, mac_aging=300, mac_table_size=1024)
+    datapath.publish([bridge], [], [])
+    learning_switch(datapath, 0)
     for turn in range(200):
         datapath.publish([bridge], specs, [_engine.QueueSpec(port=1, queue=0, worker=turn % 2)])
         assert [load.worker for load in datapath.queue_loads()] == [turn % 2]
