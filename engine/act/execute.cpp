@@ -32,6 +32,7 @@ bool Execute::need(Packet& packet, Depth depth) {
     if (!packet.stale && packet.depth >= depth) [[likely]]
         return true;
     if (!write(packet)) return false;
+    packet.opaque = packet.opaque || packet.stale;
     parse_again(packet, std::max(depth, packet.depth));
     return true;
 }
@@ -185,9 +186,11 @@ Execute::Step Execute::act_on(Packet& packet, const Kind& action, const Context&
         return Step::Exit;
     } else if constexpr (is.template operator()<Multipath>()) {
         if (!need(packet, Depth::L4)) return dead(packet, Drop::NoMbuf);
+        packet.opaque = true;
         return put(packet, action.to, multipath_link(action, hash_nx(packet.key, action.fields, action.basis)));
     } else if constexpr (is.template operator()<Bundle>()) {
         if (!need(packet, Depth::L4)) return dead(packet, Drop::NoMbuf);
+        packet.opaque = true;
         const uint32_t port = bundle_port(packet, *action.spec);
         if (action.spec->to.field) return put(packet, action.spec->to, port & 0xffff);
         return port == kPortAny ? Step::Go : output(packet, port, UINT16_MAX, context);

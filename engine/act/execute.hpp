@@ -14,6 +14,7 @@
 
 #include "engine/act/bits.hpp"
 #include "engine/act/packet.hpp"
+#include "engine/act/trail.hpp"
 #include "engine/openflow/flow.hpp"
 #include "engine/openflow/pipeline.hpp"
 #include "engine/tx/tx.hpp"
@@ -31,7 +32,11 @@ public:
     void begin(const Plan& plan, BridgeNo bridge, PortNo in_port, const of::Pipeline& pipeline, Version version,
                uint32_t second);
     // What holds for the next packet alone.
-    void next_packet() { tables_left_ = kMostTables, stack_n_ = 0; }
+    void next_packet(Trail* trail = nullptr) {
+        trail_ = trail;
+        tables_left_ = kMostTables;
+        stack_n_ = 0;
+    }
 
     // A rule's instructions; its tally is the caller's business. Returns the table that the packet goes to next.
     unsigned instructions(Packet& packet, const Rule& rule);
@@ -92,6 +97,7 @@ private:
     Step instructions(Packet&, const Rule&, const Context&, unsigned& next);
 
     // execute_flow.cpp: tables, clones, groups, meters
+    const Rule* find(Packet&, unsigned table, Be32 in_port);
     Step walk(Packet&, unsigned table, Be32 in_port, const Context&);
     Step resubmit(Packet&, const of::Resubmit&, const Context&);
     Step clone(Packet&, const of::Actions&, const Context&);
@@ -154,6 +160,7 @@ private:
     PortNo in_port_ = kNoPort, blamed_ = 0;
     Depth lookup_depth_ = Depth::L2;
     bool hides_ports_ = false;
+    Trail* trail_ = nullptr;  // of the packet under way
     unsigned tables_left_ = 0;
     unsigned stack_n_ = 0;
     std::array<Wide, kStack> stack_;

@@ -3,6 +3,7 @@
 #include <rte_cycles.h>
 
 #include <cmath>
+#include <utility>
 
 #include "engine/act/execute.hpp"
 #include "engine/act/hash.hpp"
@@ -51,6 +52,20 @@ void Execute::miss(Packet& packet, uint8_t table) {
     packet.sent = true;
 }
 
+// The packet's rule in a table, as if it had come in by `in_port`.
+const Rule* Execute::find(Packet& packet, unsigned table, Be32 in_port) {
+    const Rule* rule = nullptr;
+    if (trail_ && trail_->next(table, rule)) return rule;
+    const Be32 own = std::exchange(packet.key.arrival.in_port, in_port);
+    FlowKey spare;
+    const FlowKey* key = lookup_key(packet, spare);
+    pipeline_->tables[table]->lookup({&key, 1}, version_, {&rule, 1});
+    packet.key.arrival.in_port = own;
+    if (trail_ && packet.opaque) trail_->close();
+    if (trail_) trail_->found(table, rule);
+    return rule;
+}
+
 // The packet through `table` and where that sends it, until it has no next one. `in_port` stands for the packet's own
 // in the first lookup.
 Execute::Step Execute::walk(Packet& packet, unsigned table, Be32 in_port, const Context& context) {
@@ -64,13 +79,7 @@ Execute::Step Execute::walk(Packet& packet, unsigned table, Be32 in_port, const 
         }
         tables_left_--;
         if (!need(packet, lookup_depth_)) return dead(packet, Drop::NoMbuf);
-        const Be32 own = packet.key.arrival.in_port;
-        if (first) packet.key.arrival.in_port = in_port;
-        FlowKey spare;
-        const FlowKey* key = lookup_key(packet, spare);
-        const Rule* rule = nullptr;
-        pipeline_->tables[table]->lookup({&key, 1}, version_, {&rule, 1});
-        packet.key.arrival.in_port = own;
+        const Rule* rule = find(packet, table, first ? in_port : packet.key.arrival.in_port);
         count(pipeline_->looked_up[table], packet);
         inner.table = static_cast<uint8_t>(table);
         inner.rule = rule;
@@ -178,7 +187,10 @@ Execute::Step Execute::bucket(Packet& packet, const of::Group&, const of::Bucket
     count(bucket.tally, packet);
     Context inner = context;
     if (inner.reason != Reason::PacketOut) inner.reason = Reason::Group;
-    return clone(packet, bucket.actions, inner);
+    const bool opaque = std::exchange(packet.opaque, true);  // another bucket might be chosen next time
+    const Step step = clone(packet, bucket.actions, inner);
+    packet.opaque = opaque;
+    return step;
 }
 
 Execute::Step Execute::group(Packet& packet, uint32_t id, const Context& context) {
@@ -218,6 +230,7 @@ Execute::Step Execute::meter(Packet& packet, uint32_t id) {
     if (!need(packet, Depth::L3)) return dead(packet, Drop::NoMbuf);
     const Be16 type = packet.key.eth.type;
     if (type == Be16::of(0x0800) || type == Be16::of(0x86dd)) {
+        packet.opaque = true;
         packet.key.net.tos = of::remarked(packet.key.net.tos, meter.config.bands[band].prec_level);
         packet.changed |= kPartNet;
     }

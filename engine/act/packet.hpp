@@ -45,6 +45,7 @@ struct Packet {
     Depth depth;      // that key and layers are good for
     uint8_t changed;  // Parts of the key that the bytes don't follow yet
     bool stale;       // headers came or went: key and layers are those of before
+    bool opaque;      // what it finds from here on depends on more than the key that it came with
     bool sent;        // copies went somewhere: nothing is dropped if the mbuf itself goes nowhere
     PortNo out;
     Drop why;                // if it goes nowhere

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/worker/walk.hpp"
 
+#include <rte_cycles.h>
+
 #include <algorithm>
 
 namespace turnout {
@@ -18,8 +20,8 @@ uint32_t only_output(const of::Program& program) {
 
 }  // namespace
 
-Walk::Walk(Tx& tx, Tallies& tallies, Mailbox& mailbox)
-    : tx_(tx), tallies_(tallies), mailbox_(mailbox), execute_(tx, tallies, mailbox) {
+Walk::Walk(Tx& tx, Tallies& tallies, Mailbox& mailbox, WalkCache::Policy policy)
+    : tx_(tx), tallies_(tallies), mailbox_(mailbox), execute_(tx, tallies, mailbox), cache_(policy) {
     for (Packet& packet : packets_) packet.registers = true;  // not cleared yet
 }
 
@@ -31,6 +33,9 @@ void Walk::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packet
     const of::Reads& reads = *pipeline.reads.load(std::memory_order_acquire);
     execute_.begin(plan, plan.ports[in_port].bridge, in_port, pipeline, version_, second);
     const unsigned n = parse(plan, in_port, packets, pipeline, reads);
+    cycles_ = 0;
+    cached_ = cache_.use() && cache_.begin(reads.mask, &pipeline, version_, plan.epoch);
+    if (cached_) ask_cache(n);
 
     for (unsigned at = n ? 0 : kDone; at != kDone;) {
         std::array<uint8_t, kBurst> waiting;
@@ -42,13 +47,33 @@ void Walk::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packet
             if (next_[i] > at) following = std::min<unsigned>(following, next_[i]);
         at = following;
     }
+    if (cached_) {
+        const uint64_t before = rte_rdtsc();
+        for (unsigned i = 0; i < n; i++)
+            if (trails_[i].written()) cache_.insert(kinds_[i], trails_[i]);
+        cycles_ += rte_rdtsc() - before;
+    }
+    cache_.note(n, cycles_);
     leave(plan, n);
+}
+
+// Packets of a known kind get a trail to follow, others one to write.
+void Walk::ask_cache(unsigned n) {
+    const uint64_t before = rte_rdtsc();
+    for (unsigned i = 0; i < n; i++) {
+        FlowKey spare;
+        cache_.pack(*execute_.lookup_key(packets_[i], spare), kinds_[i]);
+        cache_.prefetch(kinds_[i]);
+    }
+    for (unsigned i = 0; i < n; i++)
+        if (!cache_.find(kinds_[i], trails_[i])) trails_[i].write();
+    cycles_ += rte_rdtsc() - before;
 }
 
 void Walk::start(Packet& packet, ActionSet& set, rte_mbuf* mbuf) {
     packet.mbuf = mbuf;
     packet.changed = 0;
-    packet.stale = packet.sent = false;
+    packet.stale = packet.opaque = packet.sent = false;
     packet.out = Packet::kNowhere;
     packet.why = Drop::ByRule;
     packet.queue = 0;
@@ -96,10 +121,33 @@ unsigned Walk::parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
     return n;
 }
 
-// The packets that wait for `table`: their rules found and carried out. Sets next_ of each.
-unsigned Walk::table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting) {
+// The rules of these packets in a table.
+void Walk::find(const Classifier& classifier, unsigned table, std::span<const uint8_t> packets,
+                std::span<const Rule*> rules) {
     std::array<const FlowKey*, kBurst> keys;
     std::array<FlowKey, kBurst> spare;  // hardly ever used
+    std::array<uint8_t, kBurst> place;
+    std::array<const Rule*, kBurst> found;
+    unsigned n = 0;
+    for (unsigned i = 0; i < packets.size(); i++) {
+        if (cached_ && trails_[packets[i]].next(table, rules[i])) continue;
+        keys[n] = execute_.lookup_key(packets_[packets[i]], spare[n]);
+        place[n++] = static_cast<uint8_t>(i);
+    }
+    if (n == 0) return;
+    const bool all = n == packets.size();
+    const std::span<const Rule*> into = all ? rules.first(n) : std::span(found).first(n);
+    classifier.lookup(std::span(keys).first(n), version_, into);
+    for (unsigned i = 0; !all && i < n; i++) rules[place[i]] = found[i];
+    for (unsigned i = 0; cached_ && i < n; i++) {
+        Trail& trail = trails_[packets[place[i]]];
+        if (packets_[packets[place[i]]].opaque) trail.close();
+        trail.found(table, into[i]);
+    }
+}
+
+// The packets that wait for `table`: their rules found and carried out. Sets next_ of each.
+void Walk::table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting) {
     std::array<const Rule*, kBurst> rules;
     std::array<uint8_t, kBurst> ready;
     unsigned n = 0;
@@ -108,12 +156,13 @@ unsigned Walk::table(const of::Pipeline& pipeline, unsigned table, std::span<con
         Packet& packet = packets_[i];
         next_[i] = kDone;
         if (table != 0 && !execute_.need_for_lookup(packet)) continue;
-        keys[n] = execute_.lookup_key(packet, spare[n]);
         ready[n++] = i;
         bytes += packet.mbuf->pkt_len;
     }
-    if (n == 0) return 0;
-    pipeline.tables[table]->lookup(std::span(keys).first(n), version_, std::span(rules).first(n));
+    if (n == 0) return;
+    const uint64_t before = cache_.timed() ? rte_rdtsc() : 0;
+    find(*pipeline.tables[table], table, std::span(ready).first(n), std::span(rules).first(n));
+    if (before) cycles_ += rte_rdtsc() - before;
     for (unsigned i = 0; i < n; i++)
         if (rules[i]) tallies_.prefetch(rules[i]->tally);
 
@@ -135,7 +184,6 @@ unsigned Walk::table(const of::Pipeline& pipeline, unsigned table, std::span<con
     }
     tallies_.at(pipeline.looked_up[table]).add(n, bytes, second_);
     if (matched) tallies_.at(pipeline.matched[table]).add(matched, matched_bytes, second_);
-    return n;
 }
 
 // A run of packets that found the same rule.
@@ -157,14 +205,13 @@ void Walk::rule(const Rule& rule, std::span<const uint8_t> run) {
             return;
         }
     }
-    for (const uint8_t i : run) {
-        execute_.next_packet();
-        next_[i] = static_cast<uint8_t>(one(packets_[i], rule));
-    }
+    for (const uint8_t i : run) next_[i] = static_cast<uint8_t>(one(i, rule));
 }
 
 // A packet's rule carried out; the table that it waits for then.
-unsigned Walk::one(Packet& packet, const Rule& rule) {
+unsigned Walk::one(uint8_t i, const Rule& rule) {
+    Packet& packet = packets_[i];
+    execute_.next_packet(cached_ ? &trails_[i] : nullptr);
     unsigned next = execute_.instructions(packet, rule);
     if (next != kDone && execute_.must_continue()) {
         execute_.tables(packet, next);

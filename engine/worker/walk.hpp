@@ -6,19 +6,21 @@
 //
 // The burst is parsed as deep as the rules read, then taken table by table: all packets that wait for the lowest table
 // are looked up together, and their rules' instructions carried out. Packets that end in the same port, one after the
-// other, leave together. A rule that does nothing but output costs no call per packet.
+// other, leave together. A rule that does nothing but output costs no call per packet. Where lookups cost more than
+// a cache does, packets of a kind that came before are given the rules that the first one found.
 #pragma once
 
 #include <array>
 #include <span>
 
 #include "engine/act/execute.hpp"
+#include "engine/cache/walk_cache.hpp"
 
 namespace turnout {
 
 class Walk {
 public:
-    Walk(Tx& tx, Tallies& tallies, Mailbox& mailbox);
+    Walk(Tx& tx, Tallies& tallies, Mailbox& mailbox, WalkCache::Policy policy = WalkCache::Policy::Measured);
 
     // Takes the packets, counts them as received. `second`: since the datapath's start.
     void forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
@@ -31,9 +33,12 @@ private:
     unsigned parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
                    const of::Reads& reads);
     void start(Packet& packet, ActionSet& set, rte_mbuf* mbuf);
-    unsigned table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting);
+    void ask_cache(unsigned n);
+    void table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting);
+    void find(const Classifier& classifier, unsigned table, std::span<const uint8_t> packets,
+              std::span<const Rule*> rules);
     void rule(const Rule& rule, std::span<const uint8_t> packets);
-    unsigned one(Packet& packet, const Rule& rule);
+    unsigned one(uint8_t packet, const Rule& rule);
     void leave(const Plan& plan, unsigned n);
     void packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second);
 
@@ -46,6 +51,11 @@ private:
     std::array<Packet, kBurst> packets_;
     std::array<uint8_t, kBurst> next_;  // table of each packet; kDone: none
     std::array<ActionSet, kBurst> sets_;
+    WalkCache cache_;
+    bool cached_ = false;  // this burst
+    uint64_t cycles_ = 0;  // it took to find rules [TSC]
+    std::array<WalkCache::Key, kBurst> kinds_;
+    std::array<Trail, kBurst> trails_;
 };
 
 }  // namespace turnout

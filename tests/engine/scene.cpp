@@ -18,7 +18,8 @@ Device::Sent Wire::tx(uint16_t, std::span<rte_mbuf*> packets) {
     return {static_cast<uint16_t>(packets.size()), Drop::TxFull};
 }
 
-Scene::Scene() : mailbox(-1, 32, 32), walk(std::make_unique<Walk>(tx, *tallies, mailbox)) {
+Scene::Scene(WalkCache::Policy policy)
+    : mailbox(-1, 32, 32), walk(std::make_unique<Walk>(tx, *tallies, mailbox, policy)) {
     tallies->make_room(0);
     BridgeView& bridge = plan.bridges[0];
     auto fdb = std::make_shared<Fdb>(1024, 300);
@@ -72,6 +73,12 @@ Rule* Scene::add(uint8_t table, uint16_t priority, const Match& match, of::Progr
     of::operator|=(reads_.mask, match.mask);
     of::operator|=(reads_.mask, of::reads_of(programs_.back()));
     return const_cast<Rule*>(rule);
+}
+
+void Scene::remove(Rule* rule) {
+    const uint8_t table = static_cast<uint8_t>(rule->table);
+    std::erase_if(rules_, [&](const auto& each) { return each.second == rule; });
+    pipeline.tables[table]->remove(rule, pipeline.version + 1);
 }
 
 void Scene::group(of::Group group) {

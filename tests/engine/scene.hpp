@@ -43,10 +43,11 @@ class Scene {
 public:
     static constexpr unsigned kPorts = 8;  // OpenFlow ports 1 to 8; PortNo is 10 more
 
-    Scene();
+    explicit Scene(WalkCache::Policy policy = WalkCache::Policy::Measured);
     ~Scene();
 
     Rule* add(uint8_t table, uint16_t priority, const Match& match, of::Program program);
+    void remove(Rule* rule);  // as of the next version
     Rule* add(uint8_t table, uint16_t priority, const Match& match, of::Actions apply) {
         of::Program program;
         program.apply = std::move(apply);

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flow cache of pipelines: what it gives, when it gives nothing, and that no packet sees a difference.
+#include "engine/cache/walk_cache.hpp"
+
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "tests/engine/scene.hpp"
+
+using namespace turnout;
+using namespace turnout::test;
+using namespace turnout::of;
+
+namespace {
+
+using Policy = WalkCache::Policy;
+
+// Random pipelines over few values, so that rules overlap and packets come again.
+class Dice {
+public:
+    explicit Dice(uint32_t seed) : engine_(seed) {}
+    uint32_t below(uint32_t n) { return static_cast<uint32_t>(engine_() % n); }
+
+    Match match() {
+        Match made;
+        const auto with = [&](std::initializer_list<std::pair<std::string_view, uint64_t>> fields) {
+            const Match more = test::match(fields);
+            of_add(made, more);
+        };
+        if (below(3) == 0) with({{"in_port", 1 + below(3)}});
+        if (below(3) == 0) with({{"reg0", below(2)}});
+        if (below(4) == 0) with({{"metadata", below(2)}});
+        if (below(4) == 0) with({{"dl_vlan", below(2)}});
+        if (below(2) == 0) {
+            with({{"eth_type", 0x800}});
+            if (below(2)) with({{"ip_src", below(4)}});
+            if (below(3) == 0) with({{"nw_ttl", 62 + below(3)}});
+            if (below(2)) with({{"nw_proto", 17}, {"udp_dst", below(4)}});
+        }
+        return made;
+    }
+
+    Action action(uint8_t table) {
+        switch (below(12)) {
+            case 0:
+                return set("reg0", below(2));
+            case 1:
+                return set("udp_dst", below(4));
+            case 2:
+                return {DecTtl{}};
+            case 3:
+                return {PushVlan{Be16::of(0x8100)}};
+            case 4:
+                return {PopVlan{}};
+            case 5:
+                return {Move{bits("udp_src", 0, 1), bits("reg0", 0, 1)}};
+            case 6:
+            case 7:
+                return {Resubmit{below(2) ? kPortInPort : 1 + below(3), static_cast<uint8_t>(table + 1), true}};
+            case 8:
+                return {Clone{std::make_shared<const Actions>(Actions{set("ip_src", below(4)), output(1 + below(8))})}};
+            case 9:
+                return {ToGroup{1}};
+            case 10:
+                return {StackPush{bits("udp_src", 0, 2)}};
+            default:
+                return output(1 + below(8));
+        }
+    }
+
+    Program program(uint8_t table) {
+        Program made;
+        for (uint32_t n = below(4); n > 0; n--) made.apply.push_back(action(table));
+        if (below(6) == 0) made.clear = true;
+        if (below(3) == 0) made.has_write = true, made.write = {set("nw_ttl", 60 + below(3)), output(1 + below(8))};
+        if (below(4) == 0)
+            made.has_metadata = true, made.metadata = Be64::of(below(2)), made.metadata_mask = Be64::of(1);
+        if (below(2)) made.has_goto = true, made.goto_table = static_cast<uint8_t>(table + 1 + below(2));
+        return made;
+    }
+
+    Bytes frame() {
+        Headers headers;
+        if (below(8) == 0) headers.kind = Headers::Arp;
+        if (below(4) == 0) headers.tags = {{0x8100, static_cast<uint16_t>(below(2))}};
+        if (below(10) == 0) headers.fragment = below(2) ? 0x2000 : 0x2002;
+        if (below(10) == 0) headers.labels = {below(3) << 12 | 9};
+        headers.ip_src = below(4);
+        headers.ttl = static_cast<uint8_t>(below(12) ? 62 + below(3) : 1);
+        headers.sport = static_cast<uint16_t>(below(4));
+        headers.dport = static_cast<uint16_t>(below(4));
+        return test::frame(headers);
+    }
+
+private:
+    static void of_add(Match& match, const Match& more) {
+        for (size_t i = 0; i < kKeyWords; i++) {
+            set_word(match.value, i, word(match.value, i) | word(more.value, i));
+            set_word(match.mask, i, word(match.mask, i) | word(more.mask, i));
+        }
+    }
+    std::mt19937 engine_;
+};
+
+struct Dual {
+    Scene cached{Policy::Always}, plain{Policy::Never};
+    std::vector<std::pair<Rule*, Rule*>> rules;
+
+    void add(Dice& dice) {
+        const auto table = static_cast<uint8_t>(dice.below(6));
+        const Match match = dice.match();
+        const Program program = dice.program(table);
+        const auto priority = static_cast<uint16_t>(rules.size());
+        rules.emplace_back(cached.add(table, priority, match, program), plain.add(table, priority, match, program));
+    }
+    void remove(size_t i) {
+        cached.remove(rules[i].first);
+        plain.remove(rules[i].second);
+        rules.erase(rules.begin() + static_cast<ptrdiff_t>(i));
+    }
+    void publish() { cached.publish(), plain.publish(); }
+};
+
+}  // namespace
+
+TEST_CASE("packets see no difference between cache and walk, while rules come and go") {
+    for (uint32_t seed = 0; seed < 40; seed++) {
+        CAPTURE(seed);
+        const NothingLost nothing_lost;
+        Dice dice(seed);
+        Dual dual;
+        Group group;
+        group.type = Group::Select;
+        group.id = 1;
+        for (uint32_t i = 1; i < 4; i++) {
+            Bucket bucket;
+            bucket.id = i;
+            bucket.watch_port = i;
+            bucket.actions = {set("reg0", i & 1), {Resubmit{kPortInPort, 5, true}}, output(i)};
+            group.buckets.push_back(bucket);
+        }
+        dual.cached.group(group);
+        dual.plain.group(group);
+        for (int i = 0; i < 30; i++) dual.add(dice);
+        dual.publish();
+        for (unsigned burst = 0; burst < 60; burst++) {
+            CAPTURE(burst);
+            const uint32_t in_port = 1 + dice.below(3);
+            std::vector<Bytes> frames;
+            for (unsigned i = 0; i < kBurst; i++) frames.push_back(dice.frame());
+            REQUIRE(dual.cached.forward(in_port, frames) == dual.plain.forward(in_port, frames));
+            for (const auto& [one, other] : dual.rules)
+                REQUIRE(dual.cached.tally(one->tally).packets.get() == dual.plain.tally(other->tally).packets.get());
+            for (Scene* scene : {&dual.cached, &dual.plain}) scene->wire(2).set_up(burst % 3);
+            if (burst % 4) continue;
+            if (dice.below(2)) dual.remove(dice.below(static_cast<uint32_t>(dual.rules.size())));
+            dual.add(dice);
+            dual.publish();
+        }
+    }
+}
+
+TEST_CASE("an entry: found by its bits, until the version, the plan or the bits that count change") {
+    WalkCache cache;
+    FlowKey mask{};
+    mask.arrival.in_port = Be32::of(0xffffffff);
+    mask.tp.src = Be16::of(0xffff);
+    FlowKey key{};
+    key.arrival.in_port = Be32::of(3);
+    key.tp.src = Be16::of(77);
+    Rule rules[2]{};
+    rules[1].table = 4;
+    WalkCache::Key kind;
+    Trail trail, given;
+    trail.write();
+    trail.found(0, &rules[0]);
+    trail.found(4, &rules[1]);
+    trail.found(9, nullptr);
+
+    REQUIRE(cache.begin(mask, &mask, 5, 1));
+    cache.pack(key, kind);
+    CHECK_FALSE(cache.find(kind, given));
+    cache.insert(kind, trail);
+    REQUIRE(cache.find(kind, given));
+    const Rule* rule = nullptr;
+    CHECK((given.next(0, rule) && rule == &rules[0]));
+    CHECK((given.next(4, rule) && rule == &rules[1]));
+    CHECK((given.next(9, rule) && rule == nullptr));
+    CHECK_FALSE(given.next(10, rule));
+    REQUIRE(cache.find(kind, given));
+    CHECK_FALSE(given.next(1, rule));  // it went another way
+    CHECK_FALSE(given.next(4, rule));
+
+    key.tp.dst = Be16::of(9);  // does not count
+    cache.pack(key, kind);
+    CHECK(cache.find(kind, given));
+    key.tp.src = Be16::of(78);
+    cache.pack(key, kind);
+    CHECK_FALSE(cache.find(kind, given));
+    key.tp.src = Be16::of(77);
+    for (const auto& [version, epoch] : {std::pair(6, 1), std::pair(5, 2)}) {
+        REQUIRE(cache.begin(mask, &mask, static_cast<Version>(version), static_cast<uint32_t>(epoch)));
+        cache.pack(key, kind);
+        CHECK_FALSE(cache.find(kind, given));
+    }
+    FlowKey wide;
+    std::memset(&wide, 0xff, sizeof wide);
+    CHECK_FALSE(cache.begin(wide, &mask, 5, 1));
+}
+
+TEST_CASE("a long key and a long walk share the second line") {
+    WalkCache cache;
+    FlowKey mask{};
+    for (size_t i = 10; i < 20; i++) set_word(mask, i, ~uint64_t{0});
+    REQUIRE(cache.begin(mask, &mask, 1, 1));
+    Rule rules[9]{};
+    Trail trail, given;
+    trail.write();
+    for (unsigned i = 0; i < 9; i++) {
+        rules[i].table = static_cast<uint8_t>(i);
+        trail.found(i, &rules[i]);
+    }
+    FlowKey key{};
+    set_word(key, 19, 5);
+    WalkCache::Key kind;
+    cache.pack(key, kind);
+    cache.insert(kind, trail);
+    REQUIRE(cache.find(kind, given));
+    CHECK(given.size() == 4);  // ten words leave room for three more rules
+    const Rule* rule = nullptr;
+    for (unsigned i = 0; i < 4; i++) CHECK((given.next(i, rule) && rule == &rules[i]));
+    set_word(key, 19, 6);
+    cache.pack(key, kind);
+    CHECK_FALSE(cache.find(kind, given));
+}
