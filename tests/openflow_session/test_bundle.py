@@ -27,11 +27,10 @@ def add(version: int, inner: bytes, number: int = 1, flags: int = ATOMIC, xid: i
     return vendor(4, ONF, 2301, body, xid) if version == 4 else message(5, 34, xid, body)
 
 
-def flow_mod(
-    version: int, *, xid: int, in_port: int = 1, command: int = 0, table: int = 0, flags: int = 0
-) -> bytes:
-    match = struct.pack("!HHII4x", 1, 12, 0x80000004, in_port)
-    fixed = struct.pack("!QQBBHHHIIIH2x", 0, 0, table, command, 0, 0, 5, *(0xFFFFFFFF,) * 3, flags)
+def flow_mod(version: int, *, xid: int, in_port: int = 1, flags: int = 0) -> bytes:
+    """in_port=PORT → drop; port 0: any."""
+    match = struct.pack("!HHII4x", 1, 12, 0x80000004, in_port) if in_port else struct.pack("!HH4x", 1, 4)
+    fixed = struct.pack("!QQBBHHHIIIH2x", 0, 0, 0, 0, 0, 0, 5, *(0xFFFFFFFF,) * 3, flags)
     return message(version, 14, xid, fixed + match)
 
 
@@ -71,7 +70,7 @@ def test_commit(bridge: Bridge, version: int) -> None:
 def test_all_or_nothing(bridge: Bridge, version: int) -> None:
     peer = Peer(bridge, version)
     peer.say(control(version, OPEN, flags=ATOMIC | ORDERED))
-    bad = add(version, flow_mod(version, xid=11, in_port=2, table=0, flags=2), flags=3)
+    bad = add(version, flow_mod(version, xid=11, in_port=0, flags=2), flags=3)
     peer.say(add(version, flow_mod(version, xid=10, in_port=2), flags=3), bad)
     overlap, failed = peer.say(control(version, COMMIT, flags=3))
     assert (error_of(overlap), overlap[4:8], overlap[12:]) == ((5, 3), b"\0\0\0\x0b", bad[:64])

@@ -128,7 +128,7 @@ def test_what_is_there_and_what_changes(bridge: Bridge, version: int) -> None:
     [initial] = updates(version, peer.say(request(version, 3, ALL)))
     assert (initial.event, initial.priority, initial.cookie) == (0 if version == 5 else 1, 5, 77)
     assert actions(version, initial.rest, 6) == OUTPUT[version]
-    other.say(flow_mod(2, 2), flow_mod(1, 3), flow_mod(1, 3, command=4))
+    other.say(flow_mod(2, 2), flow_mod(1, 3, command=1), flow_mod(1, 3, command=4))
     bridge.poll(0.0)
     seen = updates(version, peer.take())
     assert [u.event for u in seen] == [1, 3, 2]
@@ -250,16 +250,20 @@ def test_a_monitor_that_is_not_read_pauses(
 
 
 def test_covers() -> None:
-    assert flowmatch.covers({}, flowmatch.parse(in_port(1)))
+    everything = flowmatch.parse(b"")
     one, other = flowmatch.parse(in_port(1)), flowmatch.parse(in_port(2))
-    assert flowmatch.covers(one, one)
-    assert not flowmatch.covers(one, other)
-    assert not flowmatch.covers(one, {})
-    ether = 0x80000606 | 0x100
-    wide = flowmatch.parse(oxm((ether + 6, b"\1\0\0\0\0\0" * 2)))
-    narrow = flowmatch.parse(oxm((0x80000606, b"\1\2\3\4\5\6")))
-    assert flowmatch.covers(wide, narrow)
-    assert not flowmatch.covers(narrow, wide)
+    assert everything.covers(one)
+    assert one.covers(one)
+    assert not one.covers(other)
+    assert not one.covers(everything)
+    assert flowmatch.parse(nxm_in_port(1)) == one
+    assert flowmatch.parse(nxm_in_port(0xFFFE)) == flowmatch.parse(in_port(0xFFFFFFFE))
+    multicast = flowmatch.parse(oxm((0x80000606 + 0x100 + 6, b"\1\0\0\0\0\0" * 2)))
+    address = flowmatch.parse(oxm((0x80000606, b"\1\2\3\4\5\6")))
+    assert multicast.covers(address)
+    assert not address.covers(multicast)
+    flags = struct.pack("!IIHH", 0xFFFF0000 | 42 << 9 | 0x108, ONF, 2, 2)
+    assert flowmatch.parse(flags).covers(flowmatch.parse(oxm((0x80005402, b"\0\x12"))))
 
 
 @pytest.mark.parametrize("data", [b"\x80", in_port(1)[:-1], oxm((0x8000FE04, bytes(4)))])

@@ -70,7 +70,7 @@ class Monitor:
             and self.table in (ALL_TABLES, flow.table)
             and (self.out_port == PORT_ANY or flowmatch.outputs(flow.instructions, port=self.out_port))
             and (self.out_group == GROUP_ANY or flowmatch.outputs(flow.instructions, group=self.out_group))
-            and flowmatch.covers(self.fields, fields)
+            and self.fields.covers(fields)
         )
 
 

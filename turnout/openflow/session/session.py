@@ -217,7 +217,7 @@ class Session:
             return self.refuse(Error.OFPBRC_BAD_VERSION, data)
         try:
             message = messages.decode(data, self.version)
-            if messages.is_stats(version, number):
+            if messages.is_stats(self.version, number):
                 whole = self.parts.add(message, now)
                 if whole is None:
                     return None
@@ -225,7 +225,9 @@ class Session:
             handler = self._handlers.get(message.kind)
             if handler is None:
                 raise OfError(
-                    Error.OFPBRC_BAD_STAT if messages.is_stats(version, number) else Error.OFPBRC_BAD_TYPE
+                    Error.OFPBRC_BAD_STAT
+                    if messages.is_stats(self.version, number)
+                    else Error.OFPBRC_BAD_TYPE
                 )
             handler(self, message)
         except OfError as error:
