@@ -182,6 +182,13 @@ void bind_datapath(nb::module_& m) {
             "tables", [](const Handle& self, unsigned bridge) { return TablesRef{self.get().tables(bridge)}; },
             "bridge"_a, "A bridge's OpenFlow tables.")
         .def(
+            "set_frag",
+            [](const Handle& self, unsigned bridge, unsigned mode) {
+                if (mode > 3) throw Error("fragments: a mode from 0 to 3 is needed");
+                self.get().tables(bridge)->pipeline().frag.store(static_cast<of::Frag>(mode));
+            },
+            "bridge"_a, "mode"_a, "What becomes of IP fragments: OFPC_FRAG_NORMAL, _DROP, _REASM, or Nicira's match.")
+        .def(
             "take_packet_ins",
             [](const Handle& self, unsigned most) {
                 nb::gil_scoped_release unlocked;
