@@ -280,8 +280,8 @@ void bind_records(nb::module_& m) {
         .def_prop_ro("table", [](const FlowRecord& r) { return r.stats.table; })
         .def_prop_ro("priority", [](const FlowRecord& r) { return r.stats.priority; })
         .def_prop_ro("cookie", [](const FlowRecord& r) { return r.stats.cookie; })
-        .def_prop_ro("packets", [](const FlowRecord& r) { return r.stats.packets; })
-        .def_prop_ro("bytes", [](const FlowRecord& r) { return r.stats.bytes; })
+        .def_prop_ro("n_packets", [](const FlowRecord& r) { return r.stats.packets; })
+        .def_prop_ro("n_bytes", [](const FlowRecord& r) { return r.stats.bytes; })
         .def_prop_ro("age_ns", [](const FlowRecord& r) { return r.stats.age_ns; })
         .def_prop_ro("idle_age", [](const FlowRecord& r) { return r.stats.idle_age; })
         .def_prop_ro("hard_age", [](const FlowRecord& r) { return r.stats.hard_age; })
@@ -383,7 +383,13 @@ void bind_tables(nb::module_& m) {
                 nb::gil_scoped_release unlocked;
                 tables->clear();
             },
-            "Remove all flows and groups, without events.");
+            "Remove all flows and groups, without events.")
+        .def(
+            "miss_to_controller",
+            [](const TablesRef& self, bool wanted) {
+                for (auto& table : self.get()->pipeline().miss_to_controller) table = wanted;
+            },
+            "wanted"_a, "Whether packets that no rule matches go to controllers, as OpenFlow 1.0 has it.");
 }
 
 }  // namespace
