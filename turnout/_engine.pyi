@@ -141,10 +141,10 @@ class FlowRecord:
     def cookie(self) -> int: ...
 
     @property
-    def packets(self) -> int: ...
+    def n_packets(self) -> int: ...
 
     @property
-    def bytes(self) -> int: ...
+    def n_bytes(self) -> int: ...
 
     @property
     def age_ns(self) -> int: ...
@@ -287,6 +287,11 @@ class Tables:
 
     def clear(self) -> None:
         """Remove all flows and groups, without events."""
+
+    def miss_to_controller(self, wanted: bool) -> None:
+        """
+        Whether packets that no rule matches go to controllers, as OpenFlow 1.0 has it.
+        """
 
 class BridgeSpec:
     """A bridge of a topology."""
@@ -470,6 +475,11 @@ class Datapath:
 
     def tables(self, bridge: int) -> Tables:
         """A bridge's OpenFlow tables."""
+
+    def set_frag(self, bridge: int, mode: int) -> None:
+        """
+        What becomes of IP fragments: OFPC_FRAG_NORMAL, _DROP, _REASM, or Nicira's match.
+        """
 
     def take_packet_ins(self, most: int) -> list[PacketIn]:
         """
