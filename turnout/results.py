@@ -65,10 +65,11 @@ class WorkerStats:
 
 @dataclass(frozen=True, kw_only=True)
 class PortView:
-    """A port and its device; `error` says why it has none, "" if all is well."""
+    """A port and its device; `error` says why it has none, "" if all is well. ofport: its OpenFlow number."""
 
     name: str
     number: int
+    ofport: int
     type: str
     options: dict[str, str]
     tag: int | None
@@ -85,11 +86,13 @@ class PortView:
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeView:
-    """A bridge and its ports."""
+    """A bridge and its ports. controllers: whether each has answered, by where it is."""
 
     name: str
     mac_aging: int
     mac_table_size: int
+    controllers: dict[str, bool]
+    fail_mode: str
     ports: tuple[PortView, ...]
 
 

@@ -18,10 +18,22 @@ from typing import Literal, Self, TypedDict, Unpack
 
 from turnout import __version__, _engine
 from turnout.config import columns, edit
-from turnout.config.model import Bridge, Config, Hugepages, Port, VlanMode
+from turnout.config.model import (
+    Bridge,
+    Config,
+    FailMode,
+    Hugepages,
+    OverflowPolicy,
+    Port,
+    Protocol,
+    VlanMode,
+)
+from turnout.config.state import PortMemory
 from turnout.config.tree import bridge_from_tree, from_tree, non_defaults, port_from_tree
 from turnout.control import eal, paths
+from turnout.control.loop import Loop
 from turnout.control.meter import Meter, PortRate, WorkerRate
+from turnout.control.openflow.manager import OpenFlow
 from turnout.control.ports import Place
 from turnout.control.reconcile import NO_DEVICE, Attached, Reconciler
 from turnout.errors import ConfigError, TurnoutError
@@ -43,6 +55,9 @@ class Settings(TypedDict, total=False):
     hugepages: Hugepages
     idle: Literal["sleep", "spin"] | int
     rebalance: int
+    private_key: str
+    certificate: str
+    ca_cert: str
 
 
 class BridgeSettings(TypedDict, total=False):
@@ -50,6 +65,15 @@ class BridgeSettings(TypedDict, total=False):
 
     mac_aging: int
     mac_table_size: int
+    controllers: tuple[str, ...] | list[str]
+    fail_mode: FailMode
+    protocols: tuple[Protocol, ...] | list[Protocol]
+    datapath_id: str
+    flow_limit: int
+    overflow_policy: OverflowPolicy
+    controller_rate_limit: int
+    controller_burst_limit: int
+    restore_flows: bool
 
 
 class PortSettings(TypedDict, total=False):
@@ -65,6 +89,7 @@ class PortSettings(TypedDict, total=False):
     n_rxq_desc: int
     n_txq_desc: int
     rxq_affinity: str
+    ofport_request: int
 
 
 @contextlib.contextmanager
@@ -96,7 +121,10 @@ class Switch:
     tolerant: a port of `config` that cannot be attached is kept with its error and tried again, as the daemon
     does;
         otherwise it raises.
-    housekeeping: a daemon thread calls `tick` each second; False: the caller does.
+    loop: what serves OpenFlow's sockets, which the caller then polls, calling `tick` each second as well; None: a
+        daemon thread does both. housekeeping: False: nobody does, but for what the caller calls.
+    flows_dir: where flow tables are kept that are to survive a restart (a bridge's `restore_flows`). memory: OpenFlow
+        port numbers and configs from before a restart.
 
     Every change either happens whole or raises TurnoutError, one line, and leaves the switch as it was.
     Methods may be called from any thread. One Switch is open in a process at a time.
@@ -109,6 +137,9 @@ class Switch:
         run_dir: Path | None = None,
         tolerant: bool = False,
         housekeeping: bool = True,
+        loop: Loop | None = None,
+        flows_dir: Path | None = None,
+        memory: Mapping[str, PortMemory] | None = None,
         **settings: Unpack[Settings],
     ) -> None:
         if config is not None and settings:
@@ -135,18 +166,32 @@ class Switch:
         self._cores = cores
         self._config = replace(wanted, bridges=())
         self._reconciler = Reconciler(
-            self._datapath, cores, Place(number=0, run_dir=folder, workers=len(cores))
+            self._datapath, cores, Place(number=0, run_dir=folder, workers=len(cores)), memory
         )
+        self._loop = loop or Loop()
+        self._own_loop = loop is None
+        self._loop.guard = self._lock
+        self._openflow: OpenFlow | None = None
+        self._thread = threading.Thread(target=self._keep_house, name="turnout-loop", daemon=True)
         self._meter, self._balance = Meter(), Meter()
         self._next_retry = self._next_balance = 0.0
         atexit.register(self.close)
         try:
+            self._openflow = OpenFlow(
+                self._datapath,
+                self._reconciler,
+                self._loop,
+                config=wanted,
+                sockets=folder,
+                flows_dir=flows_dir,
+            )
+            # bridges first: their flows are there before their ports forward anything
+            self._change(replace(wanted, bridges=tuple(replace(b, ports=()) for b in wanted.bridges)))
             self._change(wanted, tolerant=tolerant)
         except BaseException:
             self.close()
             raise
-        self._thread = threading.Thread(target=self._keep_house, name="turnout-tick", daemon=True)
-        if housekeeping:
+        if housekeeping and self._own_loop:
             self._thread.start()
 
     def __enter__(self) -> Self:
@@ -167,9 +212,17 @@ class Switch:
             atexit.unregister(self.close)
             try:
                 with _one_line():
+                    if self._openflow:
+                        self._openflow.close()
+                    self._openflow = None
                     self._datapath.close()
             finally:
                 _open.release()
+        if self._own_loop:
+            self._loop.wake()
+            if self._thread.is_alive():
+                self._thread.join()
+            self._loop.close()
 
     # --- the desired state
 
@@ -238,7 +291,9 @@ class Switch:
         """A bridge's flows, and traces through it: `bridge("br0").flows.add("priority=0,actions=NORMAL")`."""
         with self._live():
             self._config.bridge(name)
-        return BridgeHandle(name, lambda: look(self._datapath, self._reconciler, name), self._live)
+        return BridgeHandle(
+            name, lambda: look(self._datapath, self._reconciler, name), lambda: self._changing(name)
+        )
 
     # --- what is
 
@@ -334,6 +389,21 @@ class Switch:
         with self._live():
             return sum(self._datapath.fdb_flush(number) for _, number in self._bridge_numbers(bridge))
 
+    # --- OpenFlow
+
+    def tables(self, bridge: str) -> _engine.Tables:
+        """The engine's flow tables of the bridge, for whoever makes sure that nobody else uses them meanwhile;
+        `bridge(…).flows` does.
+        """
+        with self._live():
+            self._config.bridge(bridge)
+            return self._flow.tables(bridge)
+
+    @property
+    def memory(self) -> dict[str, PortMemory]:
+        """What is to outlive the process beside `config`: ports' OpenFlow numbers and configs."""
+        return self._reconciler.memory
+
     # --- each second
 
     def tick(self, now: float | None = None) -> None:
@@ -341,6 +411,7 @@ class Switch:
         now = time.monotonic() if now is None else now
         with self._live():
             self._datapath.age()
+            self._flow.tick(now)
             self._meter.sample(self._datapath, now)
             if now >= self._next_retry:
                 self._next_retry = now + _RETRY
@@ -352,9 +423,13 @@ class Switch:
                 self._reconciler.rebalance()
 
     def _keep_house(self) -> None:
-        while not self._stopping.wait(1.0):
+        next_tick = time.monotonic() + 1.0
+        while not self._stopping.is_set():
             try:
-                self.tick()
+                self._loop.poll(next_tick - time.monotonic())
+                if (now := time.monotonic()) >= next_tick and not self._stopping.is_set():
+                    next_tick = now + 1.0
+                    self.tick(now)
             except TurnoutError as error:
                 if not self._closed:
                     log.error("%s", error)
@@ -370,10 +445,27 @@ class Switch:
             with _one_line():
                 yield
 
+    @contextlib.contextmanager
+    def _changing(self, bridge: str) -> Iterator[None]:
+        """As `_live`; what happened to the bridge's flows inside is told to controllers afterwards."""
+        with self._live():
+            self._config.bridge(bridge)
+            try:
+                yield
+            finally:
+                self._flow.changed(bridge)
+
+    @property
+    def _flow(self) -> OpenFlow:
+        assert self._openflow is not None  # there for as long as the switch is open
+        return self._openflow
+
     def _change(self, config: Config, *, tolerant: bool = False) -> None:
         with self._live():
             self._reconciler.apply(config, tolerant=tolerant)
             self._config = config
+            self._flow.configure(config, time.monotonic())
+            self._loop.wake()
 
     def _bridge_numbers(self, name: str | None) -> list[tuple[str, int]]:
         if name is not None:
@@ -385,6 +477,8 @@ class Switch:
             name=bridge.name,
             mac_aging=bridge.mac_aging,
             mac_table_size=bridge.mac_table_size,
+            controllers=self._flow.controllers(bridge.name),
+            fail_mode=bridge.fail_mode,
             ports=tuple(self._port_view(p, self._reconciler.actual.ports[p.name]) for p in bridge.ports),
         )
 
@@ -393,6 +487,7 @@ class Switch:
         return PortView(
             name=port.name,
             number=actual.number,
+            ofport=actual.ofport,
             type=port.type,
             options=dict(port.options),
             tag=port.tag,

@@ -15,6 +15,8 @@ PORT_COLUMN = words(
         "type=null",
         "type=patch",
         "type=dpdk",
+        "type=internal",
+        "ofport_request=",
         "tag=",
         "trunks=",
         "vlan_mode=",
@@ -25,7 +27,11 @@ PORT_COLUMN = words(
     ),
     *("options:peer=", "options:iface=", "options:dpdk-devargs=", "other_config:pmd-rxq-affinity="),
 )
-BRIDGE_COLUMN = words("other_config:mac-aging-time=", "other_config:mac-table-size=")
+BRIDGE_COLUMN = words(
+    *("other_config:mac-aging-time=", "other_config:mac-table-size=", "other_config:datapath-id="),
+    *("controller=", "controller=tcp:", "fail_mode=secure", "protocols=", "flow_limit=", "overflow_policy=evict"),
+    *("controller_rate_limit=", "controller_burst_limit=", "restore_flows=true"),
+)
 
 may_exist = click.option("--may-exist", is_flag=True, help="If it exists, change it to what is said instead.")
 if_exists = click.option("--if-exists", is_flag=True, help="No error if there is none.")
@@ -46,6 +52,13 @@ def add_br(bridge: str, columns: tuple[str, ...], may_exist: bool, socket: Path)
     \b
     turnout add-br br0
     turnout add-br br1 other_config:mac-aging-time=60 other_config:mac-table-size=1000000
+    turnout add-br br2 controller=tcp:10.0.0.1:6653 fail_mode=secure protocols=OpenFlow13
+
+    ovs-ofctl speaks to it with OVS_RUNDIR set to the folder of the control socket.
+
+    \b
+    Keys: other_config:mac-aging-time other_config:mac-table-size other_config:datapath-id controller fail_mode
+          protocols controller_rate_limit controller_burst_limit flow_limit overflow_policy restore_flows
     """
     client.request(socket, "turnout/add-br", *_flags(may_exist=may_exist), bridge, *columns)
 
@@ -80,8 +93,9 @@ def add_port(bridge: str, port: str, columns: tuple[str, ...], may_exist: bool, 
       turnout add-port br0 up0 type=dpdk options:dpdk-devargs=0000:3b:00.0
 
     \b
-    Types: vhost-user vhost-user-client tap af_packet af_xdp memif pcap null patch dpdk
+    Types: vhost-user vhost-user-client tap internal af_packet af_xdp memif pcap null patch dpdk
     Keys:  type tag trunks vlan_mode mtu_request options:NAME options:n_rxq other_config:pmd-rxq-affinity
+           ofport_request
     """
     client.request(socket, "turnout/add-port", *_flags(may_exist=may_exist), bridge, port, *columns)
 

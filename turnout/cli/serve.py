@@ -39,6 +39,9 @@ def _idle(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str
 @click.option("--mbufs", type=int, help="Packet buffers. [default: 65536]")
 @click.option("--hugepages", help="auto, require or off. [default: auto]")
 @click.option("--idle", callback=_idle, help="Idle workers sleep, spin, or spin MICROSECONDS and then sleep.")
+@click.option("--private-key", help="PEM file: our key, for controllers over TLS (ssl:, pssl:).")
+@click.option("--certificate", help="PEM file: our certificate.")
+@click.option("--ca-cert", help="PEM file: the CA that has signed the controllers' certificates.")
 @socket_option
 def serve(config: Path | None, state: Path, socket: Path, **settings: object) -> None:
     """Run the switch until stopped (SIGTERM, Ctrl-C, or ovs-appctl -t SOCKET exit).
@@ -63,5 +66,5 @@ def serve(config: Path | None, state: Path, socket: Path, **settings: object) ->
     logging.basicConfig(level=logging.INFO, format="turnout: %(levelname)s: %(message)s")
     for level in (logging.INFO, logging.WARNING, logging.ERROR):
         logging.addLevelName(level, logging.getLevelName(level).lower())
-    overrides = {key: value for key, value in settings.items() if value is not None}
+    overrides = {key.replace("_", "-"): value for key, value in settings.items() if value is not None}
     daemon.serve(daemon.Options(config=config, state=state, socket=socket, overrides=overrides))

@@ -15,6 +15,7 @@ from types import FrameType
 
 from turnout.config import state, toml
 from turnout.config.model import Config
+from turnout.config.state import PortMemory
 from turnout.config.tree import from_tree, to_tree
 from turnout.control import paths
 from turnout.control.commands import Commands
@@ -36,8 +37,8 @@ class Options:
     overrides: Mapping[str, object]
 
 
-def initial(options: Options) -> tuple[Config, str]:
-    """The desired state to start with, and the TOML file's digest.
+def initial(options: Options) -> tuple[Config, str, Mapping[str, PortMemory]]:
+    """The desired state to start with, the TOML file's digest, and what is remembered of ports.
 
     Switch-wide settings come from the file and the command line. Bridges and ports come from the state file,
     unless the TOML file is new or has changed since that was written: then they come from the TOML file.
@@ -55,12 +56,12 @@ def initial(options: Options) -> tuple[Config, str]:
             if saved and saved.bridges not in ((), bridges):
                 log.warning("%s changed: its bridges and ports replace the saved ones", options.config)
     config = from_tree({**to_tree(replace(base, bridges=())), **options.overrides})
-    return replace(config, bridges=bridges), digest
+    return replace(config, bridges=bridges), digest, saved.ports if saved else {}
 
 
 def serve(options: Options) -> None:
     """Runs until SIGTERM, SIGINT or the `exit` command. TurnoutError, one line, if it cannot start."""
-    config, digest = initial(options)
+    config, digest, memory = initial(options)
     _make_folders(options)
     stopping = False
 
@@ -69,7 +70,18 @@ def serve(options: Options) -> None:
         stopping = True
 
     def save(changed: Config) -> None:
-        state.save(options.state, state.State(bridges=changed.bridges, config_digest=digest))
+        nonlocal memory
+        memory = switch.memory
+        kept = state.State(bridges=changed.bridges, config_digest=digest, ports=memory)
+        state.save(options.state, kept)
+
+    def remember() -> None:
+        """What controllers have set of ports since."""
+        if switch.memory != memory:
+            try:
+                save(switch.config)
+            except TurnoutError as error:
+                log.error("%s", error)
 
     commands: dict[str, Command] = {}
     with contextlib.ExitStack() as stack:
@@ -79,7 +91,14 @@ def serve(options: Options) -> None:
         signals = stack.enter_context(_signals(stop))
         loop.watch(signals, READ, lambda _: signals.recv(4096))
         switch = stack.enter_context(
-            Switch(config, run_dir=options.socket.parent, tolerant=True, housekeeping=False)
+            Switch(
+                config,
+                run_dir=options.socket.parent,
+                tolerant=True,
+                loop=loop,
+                flows_dir=options.state.parent,
+                memory=memory,
+            )
         )
         save(config)
         commands |= Commands(switch, save, stop).table
@@ -90,8 +109,10 @@ def serve(options: Options) -> None:
             if (now := time.monotonic()) >= next_tick:
                 next_tick = now + 1.0
                 _tick(switch, now)
+                remember()
             loop.poll(next_tick - time.monotonic())
         log.info("stopping")
+        remember()
 
 
 def _tick(switch: Switch, now: float) -> None:

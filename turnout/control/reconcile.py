@@ -309,6 +309,8 @@ def _port_spec(a: Attached, state: Actual) -> _engine.PortSpec:
         vlan_mode=a.port.effective_vlan_mode,
         tag=a.port.tag or 0,
         trunks=list(a.port.trunks),
+        ofport=a.ofport,
+        config=a.config,
     )
 
 

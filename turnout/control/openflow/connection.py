@@ -127,7 +127,7 @@ class Connection:
             data = came or b""
         self.session.bridge.now = now
         self._more = self.session.receive(data, now)
-        if data and self._fsm and self.session.connected:
+        if data and self._fsm and self._fsm.is_connected():
             self._fsm.activity(milliseconds(now))
         if self._more or self.stream.buffered:
             self._soon()

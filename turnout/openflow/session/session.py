@@ -109,7 +109,7 @@ class Session:
                 self.send(errors.encode(Error.OFPBRC_BAD_LEN, self.version or OF10, xid, about))
                 self.close(f"a message's length is {length}")
                 return False
-            if version == self.version and number in _NATIVE[version] and self._pass_on():
+            if version == self.version and number in _NATIVE.get(version, ()) and self._pass_on():
                 continue
             if len(self._input) < length:
                 return False
