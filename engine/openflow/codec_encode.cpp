@@ -42,10 +42,18 @@ void put_load(Wire& out, const Bits& to, uint64_t value) {
     end_action(out, start);
 }
 
+// The mask as the controller gave it: that of a whole nw_tos includes the ECN, which it does not touch.
+std::array<uint8_t, 16> wire_mask(const SetField& set) {
+    std::array<uint8_t, 16> mask = set.mask;
+    if (set.field->name == "nw_tos" && mask[0] == 0xfc) mask[0] = 0xff;
+    return mask;
+}
+
 // One load for each run of bits that the mask has, of at most 64 bits.
 void put_loads(Wire& out, const SetField& set) {
     const Field& field = *set.field;
-    const auto masked = [&](unsigned bit) { return get_bits(set.mask.data(), field, bit, 1) != 0; };
+    const auto mask = wire_mask(set);
+    const auto masked = [&](unsigned bit) { return get_bits(mask.data(), field, bit, 1) != 0; };
     for (unsigned bit = 0; bit < field.bits;) {
         if (!masked(bit)) {
             bit++;
@@ -61,7 +69,7 @@ void put_loads(Wire& out, const SetField& set) {
 
 void put_load2(Wire& out, const SetField& set) {
     const size_t start = start_nicira(out, 33);
-    put_entry(out, set.field->nxm_first(), *set.field, set.value.data(), set.mask.data());
+    put_entry(out, set.field->nxm_first(), *set.field, set.value.data(), wire_mask(set).data());
     end_action(out, start);
 }
 

@@ -32,6 +32,20 @@ SetField number_field(std::string_view name, uint64_t number, SetField::Spelled 
     return set;
 }
 
+// Two fields whose place in the key is not as wide as their name: OpenFlow 1.0's port number stands for one of 32 bits,
+// and nw_tos leaves the ECN alone.
+SetField as_meant(SetField set) {
+    if (set.field->name == "in_port_nxm" && set.mask[2] == 0xff && set.mask[3] == 0xff) {
+        const Be32 port = Be32::of(port_from10(be16(&set.value[2])));
+        std::memcpy(set.value.data(), &port, sizeof port);
+        std::memset(set.mask.data(), 0xff, sizeof port);
+    } else if (set.field->name == "nw_tos") {
+        set.value[0] &= 0xfc;
+        set.mask[0] &= 0xfc;
+    }
+    return set;
+}
+
 void must_be_zero(Reader in) {
     if (!in.zeros()) throw error::kActionArgument;
 }
@@ -87,7 +101,7 @@ void load(ActionReader&, Reader& in, Actions& out) {
     SetField set{to.field, {}, {}, SetField::Load};
     set_bits(set.value.data(), *to.field, to.from, to.n, value);
     set_bits(set.mask.data(), *to.field, to.from, to.n, ~uint64_t{0});
-    out.push_back({set});
+    out.push_back({as_meant(set)});
 }
 
 void load2(ActionReader&, Reader& in, Actions& out) {
@@ -95,7 +109,7 @@ void load2(ActionReader&, Reader& in, Actions& out) {
     if (!entry.field->writable || !in.zeros()) throw error::kSetArgument;
     if (entry.masked && !entry.field->maskable) throw error::kSetMask;
     if (entry.field->name == "vlan_vid" && !(entry.value[0] & entry.mask[0] & 0x10)) throw error::kSetArgument;
-    out.push_back({SetField{entry.field, entry.value, entry.mask, SetField::Load2}});
+    out.push_back({as_meant({entry.field, entry.value, entry.mask, SetField::Load2})});
 }
 
 void note(ActionReader&, Reader& in, Actions& out) {

@@ -121,6 +121,21 @@ TEST_CASE("codec: a flow's statistics hold its numbers in each format") {
     CHECK(removed.size() == 88);
 }
 
+TEST_CASE("codec: a load of OpenFlow 1.0's port or of nw_tos sets what it stands for") {
+    const Wire loads = from_hex(
+        "ffff0018000023200007 000f 00000002 000000000000fffe"  // NXM_OF_IN_PORT, to LOCAL
+        "ffff0018000023200007 0007 00000a01 0000000000000020");
+    Match ip;
+    ip.value.eth.type = Be16::of(0x0800);
+    const Program program = decode_program(loads, kOf10, ip, 0);
+    REQUIRE(program.apply.size() == 2);
+    const auto& port = std::get<SetField>(program.apply[0].is);
+    CHECK(to_hex(Bytes(port.value).first(4)) == "fffffffe");
+    CHECK(to_hex(Bytes(port.mask).first(4)) == "ffffffff");
+    CHECK(std::get<SetField>(program.apply[1].is).mask[0] == 0xfc);
+    CHECK(actions_of(program, kOf10) == to_hex(loads));
+}
+
 TEST_CASE("codec: cookies, tables and commands of flow_mods") {
     // ovs-ofctl del-flows cookie=5/-1,ip and mod-flows cookie=5/7,ip,actions=drop
     const FlowMod del = decode_flow_mod(

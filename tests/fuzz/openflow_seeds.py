@@ -4,7 +4,7 @@
 
 Usage: openflow_seeds.py FOLDER
 
-Made anew for each run, as they are tests/engine/openflow-messages.jsonl and openflow-flows.txt in other words.
+Made anew for each run: they are tests/engine/openflow-messages.jsonl and openflow-flows.txt in other words.
 """
 
 import hashlib
