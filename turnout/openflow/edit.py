@@ -43,7 +43,10 @@ def _pop_vlan(packet: Packet, _: a.PopVlan) -> None:
 
 
 def _push_mpls(packet: Packet, action: a.PushMpls) -> None:
-    """A copy of the outermost entry, or a new one: label 2 over IPv6, else 0; TC and TTL from IP."""
+    """A copy of the outermost entry, or a new one: label 2 over IPv6, else 0; TC and TTL from IP.
+
+    The TTL is 64 where IP has none, or 0, as Open vSwitch does.
+    """
     if "eth" not in packet.at:
         return
     if "mpls" in packet.at:
@@ -51,7 +54,7 @@ def _push_mpls(packet: Packet, action: a.PushMpls) -> None:
         entry = int.from_bytes(packet.data[at : at + 4], "big") & ~0x100
     elif packet.has("nw_ttl"):
         label = 2 if "ipv6" in packet.at else 0
-        entry = label << 12 | (packet.get("ip_dscp") & 7) << 9 | 0x100 | packet.get("nw_ttl")
+        entry = label << 12 | (packet.get("ip_dscp") & 7) << 9 | 0x100 | (packet.get("nw_ttl") or 64)
     else:
         entry = 0x100 | 64
     at = packet.at["l3"]

@@ -91,6 +91,7 @@ class Run:
         self.steps: list[Step] | None = [] if trace else None
         self.why_not: list[str] = []
         self.depth = self.resubmits = self.table = 0
+        self.resubmitted = 0  # levels of resubmit around: a miss there ends the resubmit alone
         self.exited = False
 
     # ------------------------------------------------------------------------------------------------ tables
@@ -126,6 +127,8 @@ class Run:
             self.do(rule.flow.actions)
         else:
             self.why_not.append(f"table {table}: no rule matches")
+            if miss:
+                self.set.clear()  # a miss drops the packet, what was written with it (1.3.5, 5.4)
             if miss and self.bridge.miss_to_controller:
                 self._packet_in("no_match", 128)
         self.steps, self.table = outer, old
@@ -174,7 +177,7 @@ class Run:
                 self._resubmit(self.table if table is None else table, in_port)
             case a.GotoTable(table):
                 self._count()
-                self.go(table, miss=True)
+                self.go(table, miss=not self.resubmitted)
             case a.Exit():
                 self.exited = True
                 return False
@@ -234,10 +237,12 @@ class Run:
         if self.depth > MAX_DEPTH:
             raise _Stop(f"resubmits nest deeper than {MAX_DEPTH}")
         old = self.packet.get("in_port_oxm")
+        self.resubmitted += 1
         if in_port is None:
             self.go(table)
         else:  # another in_port is for the search alone
             self._go_as(table, in_port, old)
+        self.resubmitted -= 1
         self.depth -= deeper
 
     def _go_as(self, table: int, in_port: int, old: int) -> None:
@@ -308,15 +313,13 @@ class Run:
         return [live[0 if group.kind == "ff" else self.bridge.choose(self.packet, len(live))]]
 
     def _bucket_lives(self, bucket: Bucket, depth: int) -> bool:
-        """Its watch port is up, and so is some bucket of its watch group (1.3.5, 6.5)."""
-        if bucket.watch_port is not None and not self._live(bucket.watch_port):
-            return False
-        if bucket.watch_group is None:
+        """It watches nothing, or its watch port is up, or some bucket of its watch group lives (1.3.5, 6.5)."""
+        if bucket.watch_port is None and bucket.watch_group is None:
             return True
-        watched = self.bridge.groups.get(bucket.watch_group)
-        if watched is None or depth > MAX_DEPTH:
-            return False
-        return any(self._bucket_lives(inner, depth + 1) for inner in watched.buckets)
+        if bucket.watch_port is not None and self._live(bucket.watch_port):
+            return True
+        watched = self.bridge.groups.get(bucket.watch_group or 0) if depth <= MAX_DEPTH else None
+        return watched is not None and any(self._bucket_lives(b, depth + 1) for b in watched.buckets)
 
     def _action_set(self) -> None:
         """What was written, in the standard's order (1.3.5, 5.10)."""

@@ -177,7 +177,9 @@ class Packet:
                 fragment = int.from_bytes(data[place + 2 : place + 4], "big")
                 self.frag = 3 if fragment & 0xFFF8 else 1 if fragment & 1 else self.frag
                 if self.frag == 3:
-                    self.protocol = data[place]
+                    self.protocol = (
+                        44  # what it carries is said by the first fragment (ovs-fields(7), nw_proto)
+                    )
                     return
             following, place = data[place], place + length
         self.frag = self.protocol = self.extensions = 0  # a bad chain leaves nothing but the addresses
