@@ -15,6 +15,7 @@ $(VENV)/.ready: pyproject.toml scripts/pins.py
 	scripts/packages build
 	$(PYTHON) -m venv $(VENV)
 	scripts/pins.py build run dev bench | $(BIN)/pip install --quiet --disable-pip-version-check -r /dev/stdin
+	scripts/pins.py controllers | $(BIN)/pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/controllers -r /dev/stdin
 	echo "$(CURDIR)" > $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/turnout-checkout.pth
 	printf '#!/bin/sh\nexec "$(BIN)/python" -m turnout "$$@"\n' > $(BIN)/turnout && chmod +x $(BIN)/turnout
 	touch $@

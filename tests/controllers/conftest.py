@@ -21,6 +21,10 @@ from turnout.lab.ovs_netdev import OvsNetdev
 from turnout.lab.wait import until
 
 
+# os-ken and what it needs, out of our own way: see pyproject.toml.
+_OS_KEN = Path(sys.prefix) / "controllers"
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -124,7 +128,8 @@ class Controller:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *self._inside, *argv, f"tests.controllers.apps.{app}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=os.environ | {"PYTHONPATH": str(_OS_KEN)} | environment,
             )  # fmt: skip
 
     @property
