@@ -236,7 +236,7 @@ void bind_fields(nb::module_& m) {
         .def_prop_ro("name", [](const Field& f) { return f.name; })
         .def_ro("oxm", &Field::oxm, "OXM header without mask bit; 0: none.")
         .def_ro("nxm", &Field::nxm, "NXM header without mask bit; 0: none.")
-        .def_ro("offset", &Field::offset, "In the 280 bytes of a key.")
+        .def_ro("offset", &Field::offset, "In the bytes of a key.")
         .def_ro("bytes", &Field::bytes)
         .def_ro("shift", &Field::shift, "Of the field in the number that these bytes are.")
         .def_ro("bits", &Field::bits)
@@ -247,7 +247,7 @@ void bind_fields(nb::module_& m) {
         .def_prop_ro(
             "prereq", [](const Field& f) { return name_of(f.prereq); }, "What a packet must be to have it.");
     m.def("oxm_fields", &oxm_fields, nb::rv_policy::reference, "All fields that OpenFlow can name.");
-    m.def("key_of", &key_of, "frame"_a, "in_port"_a, "The flow key of a frame: 280 bytes.");
+    m.def("key_of", &key_of, "frame"_a, "in_port"_a, "The flow key of a frame, as lookup() wants it.");
 }
 
 void bind_session(nb::module_& m) {
@@ -371,7 +371,7 @@ void bind_tables(nb::module_& m) {
             "monitor", [](const TablesRef& self, bool all) { self.get()->monitor(all); }, "all"_a,
             "Whether events of all flows are wanted.")
         .def("dump", &dump, "table"_a = of::kAllTables, "The flows of a table, or of all.")
-        .def("lookup", &lookup, "table"_a, "key"_a, "The flow that a packet with this key (280 bytes) meets there.")
+        .def("lookup", &lookup, "table"_a, "key"_a, "The flow that a packet with this key (of key_of()) meets there.")
         .def("configure", &configure, "table"_a, nb::kw_only(), "limit"_a, "evict"_a, "name"_a, "vacancy_down"_a = 0,
              "vacancy_up"_a = 0,
              "limit: flows. evict: make room in a full table rather than refuse. vacancy_*: percent; 0 and 0: no "

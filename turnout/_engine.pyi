@@ -44,7 +44,7 @@ class OxmField:
 
     @property
     def offset(self) -> int:
-        """In the 280 bytes of a key."""
+        """In the bytes of a key."""
 
     @property
     def bytes(self) -> int: ...
@@ -74,7 +74,7 @@ def oxm_fields() -> list[OxmField]:
     """All fields that OpenFlow can name."""
 
 def key_of(frame: bytes, in_port: int) -> bytes:
-    """The flow key of a frame: 280 bytes."""
+    """The flow key of a frame, as lookup() wants it."""
 
 class FlowFormat(enum.Enum):
     """How flows are written to a controller."""
@@ -278,7 +278,7 @@ class Tables:
         """The flows of a table, or of all."""
 
     def lookup(self, table: int, key: bytes) -> FlowRecord | None:
-        """The flow that a packet with this key (280 bytes) meets there."""
+        """The flow that a packet with this key (of key_of()) meets there."""
 
     def configure(self, table: int, *, limit: int, evict: bool, name: str, vacancy_down: int = 0, vacancy_up: int = 0) -> None:
         """
