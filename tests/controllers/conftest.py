@@ -20,7 +20,6 @@ from turnout.lab.netns import Namespace
 from turnout.lab.ovs_netdev import OvsNetdev
 from turnout.lab.wait import until
 
-
 # os-ken and what it needs, out of our own way: see pyproject.toml.
 _OS_KEN = Path(sys.prefix) / "controllers"
 
