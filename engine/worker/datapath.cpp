@@ -365,7 +365,6 @@ void Datapath::take(Event& event, std::vector<of::PacketIn>& packets) {
         if (const void* at = rte_pktmbuf_read(event.packet, 0, event.packet->pkt_len, packet.frame.data());
             at != packet.frame.data())
             std::memcpy(packet.frame.data(), at, packet.frame.size());
-        rte_pktmbuf_free(event.packet);
         packet.fields.key = event.key;
         packet.fields.cookie = event.cookie;
         packet.fields.total_len = event.total_len;
