@@ -165,10 +165,9 @@ class Check:
 
     def _differs(self, world: World, packet: Frame) -> bool:
         packet = (packet[0], tagged(packet[1], 0))
-        try:
-            return expected(world, [packet]) != self.engine.outcomes(world, [packet])
-        except AssertionError:
-            return False
+        if len(self.engine.load(world).flows) < len(world.flows):
+            return False  # what the engine refuses shows nothing
+        return expected(world, [packet]) != self.engine.outcomes(world, [packet])
 
     def _explain(self, number: int, world: World, packet: Frame) -> str:
         """The case with all taken away that it does not need."""

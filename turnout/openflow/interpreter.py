@@ -313,7 +313,7 @@ class Run:
         return [live[0 if group.kind == "ff" else self.bridge.choose(self.packet, len(live))]]
 
     def _bucket_lives(self, bucket: Bucket, depth: int) -> bool:
-        """It watches nothing, or its watch port is up, or some bucket of its watch group lives (1.3.5, 6.5)."""
+        """It watches nothing, or its watch port is up, or a bucket of its watch group lives (1.3.5, 6.5)."""
         if bucket.watch_port is None and bucket.watch_group is None:
             return True
         if bucket.watch_port is not None and self._live(bucket.watch_port):

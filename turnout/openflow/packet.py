@@ -274,6 +274,8 @@ class Packet:
                 start = base + place.offset
                 number = int.from_bytes(self.data[start : start + place.size], "big")
                 value = number >> place.shift & (1 << place.bits) - 1
+                if name == "arp_op" and value > 0xFF:
+                    return 0  # Open vSwitch keeps eight bits of it, and knows no greater ones
                 return value | 0x1000 if name == "vlan_tci" else value
         return 0
 
