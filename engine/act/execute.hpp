@@ -69,6 +69,9 @@ public:
     }
     bool must_continue() const { return stack_n_ > 0; }  // the packet can't wait for others
 
+    // Where drops of the bridge's packets are counted.
+    PortNo blamed() const { return blamed_; }
+
 private:
     static constexpr unsigned kMostDeep = 64, kMostTables = 4096, kStack = 64;
 

@@ -35,8 +35,8 @@ struct Group {
     TallyId tally;
     bool dp_hash = true;  // select: by the 5-tuple; else by `fields`
     uint64_t hash_param = 0;
-    std::vector<const Field*> fields;  // NTR selection_method=hash,fields(…)
-    FlowKey hash_mask{};               // the bits of `fields` that count
+    std::vector<const Field*> fields;                                  // NTR selection_method=hash,fields(…)
+    FlowKey hash_mask{};                                               // the bits of `fields` that count
     enum Method : uint8_t { Unnamed, Hash, DpHash } method = Unnamed;  // as the controller named it, for replies
 };
 
@@ -47,6 +47,7 @@ using Meters = std::unordered_map<uint32_t, std::shared_ptr<Meter>>;
 struct Reads {
     FlowKey mask{};           // bits of the key as it arrives that rules or actions look at
     Depth depth = Depth::L2;  // how deep to parse
+    bool port_only = false;   // nothing of the packet itself: all that come from one port find the same rules
 };
 
 enum class Frag : uint8_t { Normal = 0, Drop = 1, Reassemble = 2, NxMatch = 3 };

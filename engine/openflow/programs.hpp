@@ -81,6 +81,8 @@ FlowKey reads_of(const Program& program);
 FlowKey reads_of(const Group& group);
 void operator|=(FlowKey& mask, const FlowKey& more);
 Depth depth_of(const FlowKey& mask);
+// Whether no more than the port that a packet came in by is looked at.
+bool port_only(const FlowKey& mask);
 
 // Calls visit(action) for each, those inside of clone() included.
 template <typename Visit>

@@ -141,4 +141,12 @@ Depth depth_of(const FlowKey& mask) {
     return any(mask.tp) ? Depth::L4 : any(mask.net) ? Depth::L3 : Depth::L2;
 }
 
+bool port_only(const FlowKey& mask) {
+    FlowKey rest = mask;
+    rest.arrival.in_port = {};
+    for (size_t i = 0; i < kKeyWords; i++)
+        if (word(rest, i)) return false;
+    return true;
+}
+
 }  // namespace turnout::of

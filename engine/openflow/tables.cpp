@@ -173,7 +173,7 @@ void Tables::Impl::publish_reads() {
     for (unsigned i = 0; i < kTables; i++)
         if (tables[i].touched) reads |= pipeline.tables[i]->reads();
     if (published_reads && std::memcmp(&published_reads->mask, &reads, sizeof reads) == 0) return;
-    auto now = std::make_unique<const Reads>(Reads{reads, depth_of(reads)});
+    auto now = std::make_unique<const Reads>(Reads{reads, depth_of(reads), port_only(reads)});
     pipeline.reads.store(now.get(), std::memory_order_release);
     if (published_reads) bin().reads.push_back(std::move(published_reads));
     published_reads = std::move(now);

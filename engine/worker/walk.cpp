@@ -10,12 +10,22 @@ namespace {
 
 constexpr uint8_t kDone = Execute::kDone;
 
-// The port of a rule that does nothing but output there; 0 if it does anything else.
-uint32_t only_output(const of::Program& program) {
-    if (program.apply.size() != 1 || program.meter != 0 || program.has_goto || program.has_write || program.clear)
-        return 0;
+void clear_registers(Packet& packet) {
+    packet.key.tunnel = {};
+    std::fill(std::begin(packet.key.reg), std::end(packet.key.reg), Be32{});
+    packet.registers = false;
+}
+
+// Whether the program does nothing but output to a port (`port`), or nothing at all (0).
+bool is_plain(const of::Program& program, uint32_t& port) {
+    if (program.apply.size() > 1 || program.meter != 0 || program.has_goto || program.has_write || program.clear)
+        return false;
+    port = 0;
+    if (program.apply.empty()) return !program.has_metadata;
     const auto* output = std::get_if<of::Output>(&program.apply[0].is);
-    return output && (output->port < of::kPortMax || output->port == of::kPortLocal) ? output->port : 0;
+    if (!output || (output->port >= of::kPortMax && output->port != of::kPortLocal)) return false;
+    port = output->port;
+    return true;
 }
 
 }  // namespace
@@ -32,29 +42,75 @@ void Walk::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packet
     second_ = second;
     const of::Reads& reads = *pipeline.reads.load(std::memory_order_acquire);
     execute_.begin(plan, plan.ports[in_port].bridge, in_port, pipeline, version_, second);
-    const unsigned n = parse(plan, in_port, packets, pipeline, reads);
+    for (Way& way : ways_) way.program = nullptr;
+    if (reads.port_only && forward_together(plan, in_port, packets, pipeline)) return;
+
+    unsigned n = parse(plan, in_port, packets, pipeline, reads);
+    if (n == 0) return;
+    const unsigned all = n;
     cycles_ = 0;
     cached_ = cache_.use() && cache_.begin(reads.mask, &pipeline, version_, plan.epoch);
     if (cached_) ask_cache(n);
-
-    for (unsigned at = n ? 0 : kDone; at != kDone;) {
-        std::array<uint8_t, kBurst> waiting;
-        unsigned waiting_n = 0, following = kDone;
-        for (unsigned i = 0; i < n; i++)
-            if (next_[i] == at) waiting[waiting_n++] = static_cast<uint8_t>(i);
-        table(pipeline, at, std::span(waiting).first(waiting_n));
-        for (unsigned i = 0; i < n; i++)
+    n = first_table(plan, pipeline, plan.ports[in_port].ofport, n);
+    const auto others = std::span<const uint8_t>(others_).first(n);
+    for (unsigned at = 0;;) {
+        unsigned following = kDone;
+        for (const uint8_t i : others)
             if (next_[i] > at) following = std::min<unsigned>(following, next_[i]);
+        if (following == kDone) break;
         at = following;
+        std::array<uint8_t, kBurst> waiting;
+        unsigned waiting_n = 0;
+        for (const uint8_t i : others)
+            if (next_[i] == at) waiting[waiting_n++] = i;
+        table(pipeline, at, std::span(waiting).first(waiting_n));
     }
     if (cached_) {
         const uint64_t before = rte_rdtsc();
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < all; i++)
             if (trails_[i].written()) cache_.insert(kinds_[i], trails_[i]);
         cycles_ += rte_rdtsc() - before;
     }
-    cache_.note(n, cycles_);
-    leave(plan, n);
+    cache_.note(all, cycles_);
+    leave(plan, others);
+}
+
+const Walk::Way& Walk::way(const of::Program& program, uint32_t in_port) {
+    Way& way = ways_[reinterpret_cast<uintptr_t>(&program) / alignof(std::max_align_t) % ways_.size()];
+    if (way.program == &program) [[likely]]
+        return way;
+    uint32_t port = 0;
+    way = {&program, is_plain(program, port), kNoPort, Drop::ByRule};
+    if (way.plain && port) way.to = execute_.plain_port(port, in_port, way.why);
+    return way;
+}
+
+// The burst of a port to whose packets no rule looks closer; false: its rule does more than output or drop.
+bool Walk::forward_together(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets,
+                            const of::Pipeline& pipeline) {
+    const PortView& in = plan.ports[in_port];
+    if (in.config || pipeline.frag.load(std::memory_order_relaxed) == of::Frag::Drop) return false;
+    FlowKey key{};
+    key.arrival = {Be32::of(in.ofport), Be32::of(in.ofport), {}};
+    const FlowKey* const keys = &key;
+    const Rule* rule = nullptr;
+    pipeline.tables[0]->lookup({&keys, 1}, version_, {&rule, 1});
+    if (!rule) return false;
+    const Way& way = this->way(*rule->program, in.ofport);
+    if (!way.plain || (way.to != kNoPort &&
+                       std::ranges::any_of(packets, [](const rte_mbuf* mbuf) { return mbuf->pkt_len < kEtherHeader; })))
+        return false;
+    uint64_t bytes = 0;
+    for (const rte_mbuf* mbuf : packets) bytes += mbuf->pkt_len;
+    tx_.counters(in_port).rx_packets.add(packets.size());
+    tx_.counters(in_port).rx_bytes.add(bytes);
+    for (const TallyId tally : {rule->tally, pipeline.looked_up[0], pipeline.matched[0]})
+        tallies_.at(tally).add(packets.size(), bytes, second_);
+    if (way.to != kNoPort)
+        tx_.push(plan, way.to, packets);
+    else
+        for (rte_mbuf* mbuf : packets) tx_.drop(execute_.blamed(), way.why, mbuf);
+    return true;
 }
 
 // Packets of a known kind get a trail to follow, others one to write.
@@ -70,24 +126,20 @@ void Walk::ask_cache(unsigned n) {
     cycles_ += rte_rdtsc() - before;
 }
 
-void Walk::start(Packet& packet, ActionSet& set, rte_mbuf* mbuf) {
-    packet.mbuf = mbuf;
+// What instructions expect of a packet that has been parsed.
+void Walk::start(uint8_t i) {
+    Packet& packet = packets_[i];
     packet.changed = 0;
     packet.stale = packet.opaque = packet.sent = false;
     packet.out = Packet::kNowhere;
     packet.why = Drop::ByRule;
     packet.queue = 0;
     packet.rule = nullptr;
-    if (!set.empty()) set.clear();
-    packet.set = &set;
-    if (packet.registers) {
-        packet.key.tunnel = {};
-        std::fill(std::begin(packet.key.reg), std::end(packet.key.reg), Be32{});
-        packet.registers = false;
-    }
+    packet.set = &sets_[i];
+    if (!packet.set->empty()) packet.set->clear();
 }
 
-// Fills packets_ and next_; drops what goes no further. Returns how many there are.
+// Fills packets_; drops what goes no further. Returns how many there are.
 unsigned Walk::parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
                      const of::Reads& reads) {
     const PortView& in = plan.ports[in_port];
@@ -105,7 +157,9 @@ unsigned Walk::parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
             continue;
         }
         Packet& packet = packets_[n];
-        start(packet, sets_[n], mbuf);
+        packet.mbuf = mbuf;
+        if (packet.registers) [[unlikely]]
+            clear_registers(packet);
         std::array<uint8_t, kHead> spare;
         turnout::parse(head_of(mbuf, spare), mbuf->pkt_len, depth, packet.key, packet.layers);
         packet.depth = depth;
@@ -114,7 +168,7 @@ unsigned Walk::parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
             tx_.drop(in_port, Drop::Fragment, mbuf);
             continue;
         }
-        next_[n++] = 0;
+        n++;
     }
     counters.rx_packets.add(packets.size());
     counters.rx_bytes.add(bytes);
@@ -146,18 +200,66 @@ void Walk::find(const Classifier& classifier, unsigned table, std::span<const ui
     }
 }
 
+// All packets in table 0. Those that are on the short way leave; returns how many are not (others_), started, with the
+// tables that they wait for in next_.
+unsigned Walk::first_table(const Plan& plan, const of::Pipeline& pipeline, uint32_t in_port, unsigned n) {
+    static constexpr auto kAll = [] {
+        std::array<uint8_t, kBurst> all;
+        for (unsigned i = 0; i < kBurst; i++) all[i] = static_cast<uint8_t>(i);
+        return all;
+    }();
+    std::array<const Rule*, kBurst> rules, others_rules;
+    const uint64_t before = cache_.timed() ? rte_rdtsc() : 0;
+    find(*pipeline.tables[0], 0, std::span(kAll).first(n), std::span(rules).first(n));
+    if (before) cycles_ += rte_rdtsc() - before;
+    for (unsigned i = 0; i < n; i++)
+        if (rules[i]) tallies_.prefetch(rules[i]->tally);
+
+    std::array<rte_mbuf*, kBurst> together;
+    unsigned gathered = 0, others = 0;
+    uint64_t bytes = 0;
+    PortNo to = kNoPort;
+    const auto push = [&] {
+        if (gathered) tx_.push(plan, to, std::span(together).first(gathered));
+        gathered = 0;
+    };
+    for (unsigned i = 0; i < n; i++) {
+        const Rule* rule = rules[i];
+        rte_mbuf* mbuf = packets_[i].mbuf;
+        const Way* way = rule ? &this->way(*rule->program, in_port) : nullptr;
+        if (!way || !way->plain) {
+            others_rules[others] = rule;
+            others_[others++] = static_cast<uint8_t>(i);
+            start(static_cast<uint8_t>(i));
+            continue;
+        }
+        bytes += mbuf->pkt_len;
+        tallies_.at(rule->tally).add(1, mbuf->pkt_len, second_);
+        if (way->to == kNoPort) {
+            tx_.drop(execute_.blamed(), way->why, mbuf);
+            continue;
+        }
+        if (way->to != to) push();
+        to = way->to;
+        together[gathered++] = mbuf;
+    }
+    push();
+    if (const unsigned plain = n - others) {
+        tallies_.at(pipeline.looked_up[0]).add(plain, bytes, second_);
+        tallies_.at(pipeline.matched[0]).add(plain, bytes, second_);
+    }
+    if (others) carry_out(pipeline, 0, std::span(others_).first(others), std::span(others_rules).first(others));
+    return others;
+}
+
 // The packets that wait for `table`: their rules found and carried out. Sets next_ of each.
 void Walk::table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting) {
     std::array<const Rule*, kBurst> rules;
     std::array<uint8_t, kBurst> ready;
     unsigned n = 0;
-    uint64_t bytes = 0, matched = 0, matched_bytes = 0;
     for (const uint8_t i : waiting) {
-        Packet& packet = packets_[i];
         next_[i] = kDone;
-        if (table != 0 && !execute_.need_for_lookup(packet)) continue;
-        ready[n++] = i;
-        bytes += packet.mbuf->pkt_len;
+        if (execute_.need_for_lookup(packets_[i])) ready[n++] = i;
     }
     if (n == 0) return;
     const uint64_t before = cache_.timed() ? rte_rdtsc() : 0;
@@ -165,47 +267,28 @@ void Walk::table(const of::Pipeline& pipeline, unsigned table, std::span<const u
     if (before) cycles_ += rte_rdtsc() - before;
     for (unsigned i = 0; i < n; i++)
         if (rules[i]) tallies_.prefetch(rules[i]->tally);
-
-    for (unsigned i = 0; i < n;) {
-        unsigned end = i + 1;
-        while (end < n && rules[end] == rules[i]) end++;
-        const auto same = std::span<const uint8_t>(ready).subspan(i, end - i);
-        if (const Rule* found = rules[i]) {
-            uint64_t octets = 0;
-            for (const uint8_t p : same) octets += packets_[p].mbuf->pkt_len;
-            tallies_.at(found->tally).add(same.size(), octets, second_);
-            matched += same.size();
-            matched_bytes += octets;
-            rule(*found, same);
-        } else {
-            for (const uint8_t p : same) execute_.miss(packets_[p], static_cast<uint8_t>(table));
-        }
-        i = end;
-    }
-    tallies_.at(pipeline.looked_up[table]).add(n, bytes, second_);
-    if (matched) tallies_.at(pipeline.matched[table]).add(matched, matched_bytes, second_);
+    carry_out(pipeline, table, std::span(ready).first(n), std::span(rules).first(n));
 }
 
-// A run of packets that found the same rule.
-void Walk::rule(const Rule& rule, std::span<const uint8_t> run) {
-    if (const uint32_t port = only_output(*rule.program); port != 0) {
-        Drop why = Drop::ByRule;
-        const Be32 in_port = packets_[run[0]].key.arrival.in_port;
-        const PortNo to = execute_.plain_port(port, in_port.host(), why);
-        const bool plain = std::ranges::all_of(run, [&](uint8_t i) {
-            const Packet& packet = packets_[i];
-            return packet.key.arrival.in_port == in_port && packet.out == Packet::kNowhere && !packet.changed &&
-                   packet.set->empty();
-        });
-        if (plain) {
-            for (const uint8_t i : run) {
-                packets_[i].out = to;
-                packets_[i].why = why;
-            }
-            return;
+// What packets found in a table: instructions, or a miss.
+void Walk::carry_out(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> packets,
+                     std::span<const Rule* const> rules) {
+    uint64_t bytes = 0, matched = 0, matched_bytes = 0;
+    for (size_t i = 0; i < packets.size(); i++) {
+        const uint32_t length = packets_[packets[i]].mbuf->pkt_len;
+        bytes += length;
+        if (const Rule* found = rules[i]) {
+            matched++;
+            matched_bytes += length;
+            tallies_.at(found->tally).add(1, length, second_);
+            next_[packets[i]] = static_cast<uint8_t>(one(packets[i], *found));
+        } else {
+            next_[packets[i]] = kDone;
+            execute_.miss(packets_[packets[i]], static_cast<uint8_t>(table));
         }
     }
-    for (const uint8_t i : run) next_[i] = static_cast<uint8_t>(one(i, rule));
+    tallies_.at(pipeline.looked_up[table]).add(packets.size(), bytes, second_);
+    if (matched) tallies_.at(pipeline.matched[table]).add(matched, matched_bytes, second_);
 }
 
 // A packet's rule carried out; the table that it waits for then.
@@ -221,7 +304,7 @@ unsigned Walk::one(uint8_t i, const Rule& rule) {
     return next;
 }
 
-void Walk::leave(const Plan& plan, unsigned n) {
+void Walk::leave(const Plan& plan, std::span<const uint8_t> packets) {
     std::array<rte_mbuf*, kBurst> together;
     unsigned gathered = 0;
     PortNo to = kNoPort;
@@ -229,7 +312,7 @@ void Walk::leave(const Plan& plan, unsigned n) {
         if (gathered) tx_.push(plan, to, std::span(together).first(gathered));
         gathered = 0;
     };
-    for (unsigned i = 0; i < n; i++) {
+    for (const uint8_t i : packets) {
         Packet& packet = packets_[i];
         if (packet.out != to) push();
         if (!execute_.settle(packet)) continue;
@@ -264,7 +347,8 @@ void Walk::packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second) {
     execute_.begin(plan, outgoing.bridge, bridge.port_of(outgoing.in_port), pipeline, version_, second);
     execute_.next_packet();
     Packet& packet = packets_[0];
-    start(packet, sets_[0], outgoing.packet);
+    packet.mbuf = outgoing.packet;
+    start(0);
     packet.key.tunnel = outgoing.pipeline.tunnel;
     std::copy(std::begin(outgoing.pipeline.reg), std::end(outgoing.pipeline.reg), packet.key.reg);
     packet.registers = true;
@@ -273,7 +357,8 @@ void Walk::packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second) {
     parse_again(packet, Depth::L4);
     execute_.actions(packet, outgoing.actions);
     execute_.action_set(packet);
-    leave(plan, 1);
+    constexpr uint8_t kFirst[] = {0};
+    leave(plan, kFirst);
 }
 
 }  // namespace turnout

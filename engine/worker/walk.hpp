@@ -32,24 +32,38 @@ public:
 private:
     unsigned parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
                    const of::Reads& reads);
-    void start(Packet& packet, ActionSet& set, rte_mbuf* mbuf);
+    void start(uint8_t packet);
     void ask_cache(unsigned n);
+    bool forward_together(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline);
+    unsigned first_table(const Plan& plan, const of::Pipeline& pipeline, uint32_t in_port, unsigned n);
     void table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting);
+    void carry_out(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> packets,
+                   std::span<const Rule* const> rules);
     void find(const Classifier& classifier, unsigned table, std::span<const uint8_t> packets,
               std::span<const Rule*> rules);
-    void rule(const Rule& rule, std::span<const uint8_t> packets);
     unsigned one(uint8_t packet, const Rule& rule);
-    void leave(const Plan& plan, unsigned n);
+    void leave(const Plan& plan, std::span<const uint8_t> packets);
     void packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second);
+
+    // What a program does to packets from the burst's port, if that is the same for all of them.
+    struct Way {
+        const of::Program* program = nullptr;
+        bool plain = false;  // nothing but this: out by a port, or dropped
+        PortNo to = kNoPort;
+        Drop why = Drop::ByRule;
+    };
+    const Way& way(const of::Program& program, uint32_t in_port);
 
     Tx& tx_;
     Tallies& tallies_;
     Mailbox& mailbox_;
     Execute execute_;
+    std::array<Way, 8> ways_;  // of this burst, by program
     Version version_ = 0;
     uint32_t second_ = 0;
     std::array<Packet, kBurst> packets_;
-    std::array<uint8_t, kBurst> next_;  // table of each packet; kDone: none
+    std::array<uint8_t, kBurst> next_;    // table of each packet; kDone: none
+    std::array<uint8_t, kBurst> others_;  // packets that the first table's short way did not take
     std::array<ActionSet, kBurst> sets_;
     WalkCache cache_;
     bool cached_ = false;  // this burst
