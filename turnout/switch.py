@@ -117,14 +117,15 @@ class Switch:
     ```
 
     config: the desired state to begin with; or its switch-wide settings as keywords, without bridges.
-    run_dir: where ports without a path make their sockets; created if missing.
+    run_dir: where ports without a path make their sockets, and OpenFlow's management sockets are; created if
+        missing.
     tolerant: a port of `config` that cannot be attached is kept with its error and tried again, as the daemon
-    does;
-        otherwise it raises.
-    loop: what serves OpenFlow's sockets, which the caller then polls, calling `tick` each second as well; None: a
-        daemon thread does both. housekeeping: False: nobody does, but for what the caller calls.
-    flows_dir: where flow tables are kept that are to survive a restart (a bridge's `restore_flows`). memory: OpenFlow
-        port numbers and configs from before a restart.
+        does; otherwise it raises.
+    loop: what serves OpenFlow's sockets; its owner polls it and calls `tick` each second. None: a daemon thread
+        does both.
+    housekeeping: False: no such thread.
+    flows_dir: where flow tables are kept that are to survive a restart (a bridge's `restore_flows`).
+    memory: OpenFlow port numbers and configs from before a restart.
 
     Every change either happens whole or raises TurnoutError, one line, and leaves the switch as it was.
     Methods may be called from any thread. One Switch is open in a process at a time.
@@ -392,8 +393,8 @@ class Switch:
     # --- OpenFlow
 
     def tables(self, bridge: str) -> _engine.Tables:
-        """The engine's flow tables of the bridge, for whoever makes sure that nobody else uses them meanwhile;
-        `bridge(…).flows` does.
+        """The engine's flow tables of the bridge, for whoever makes sure that nobody else uses them
+        meanwhile; `bridge(…).flows` does.
         """
         with self._live():
             self._config.bridge(bridge)

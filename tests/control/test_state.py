@@ -80,11 +80,14 @@ def test_toml_and_state_combine(tmp_path: Path) -> None:
     options = daemon.Options(
         config=file, state=saved, socket=tmp_path / "s", overrides={"cores": [0], "mbufs": 8192}
     )
-    config, digest = daemon.initial(options)
+    config, digest, ports = daemon.initial(options)
+    assert ports == {}
     assert (config.bridges, config.cores, config.mbufs) == ((Bridge(name="br1"),), (0,), 8192)
-    state.save(saved, state.State(bridges=BRIDGES, config_digest=digest))
+    kept = {"p": state.PortMemory(3, 1)}
+    state.save(saved, state.State(bridges=BRIDGES, config_digest=digest, ports=kept))
+    assert daemon.initial(options)[2] == kept
     assert daemon.initial(options)[0].bridges == BRIDGES
     file.write_text("[bridge.br2]\n")
     assert daemon.initial(options)[0].bridges == (Bridge(name="br2"),)
     without = daemon.Options(config=None, state=saved, socket=tmp_path / "s", overrides={})
-    assert daemon.initial(without) == (daemon.Config(bridges=BRIDGES), "")
+    assert daemon.initial(without) == (daemon.Config(bridges=BRIDGES), "", kept)

@@ -132,7 +132,7 @@ def error_of(reply: bytes) -> tuple[int, ...]:
     return kind, code
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator["_engine.Tables"]:
     with turnout.Switch(
         hugepages="off", mbufs=8192, run_dir=tmp_path_factory.mktemp("s"), housekeeping=False

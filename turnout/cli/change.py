@@ -29,7 +29,14 @@ PORT_COLUMN = words(
 )
 BRIDGE_COLUMN = words(
     *("other_config:mac-aging-time=", "other_config:mac-table-size=", "other_config:datapath-id="),
-    *("controller=", "controller=tcp:", "fail_mode=secure", "protocols=", "flow_limit=", "overflow_policy=evict"),
+    *(
+        "controller=",
+        "controller=tcp:",
+        "fail_mode=secure",
+        "protocols=",
+        "flow_limit=",
+        "overflow_policy=evict",
+    ),
     *("controller_rate_limit=", "controller_burst_limit=", "restore_flows=true"),
 )
 
@@ -57,8 +64,9 @@ def add_br(bridge: str, columns: tuple[str, ...], may_exist: bool, socket: Path)
     ovs-ofctl speaks to it with OVS_RUNDIR set to the folder of the control socket.
 
     \b
-    Keys: other_config:mac-aging-time other_config:mac-table-size other_config:datapath-id controller fail_mode
-          protocols controller_rate_limit controller_burst_limit flow_limit overflow_policy restore_flows
+    Keys: other_config:mac-aging-time other_config:mac-table-size other_config:datapath-id
+          controller fail_mode protocols controller_rate_limit controller_burst_limit
+          flow_limit overflow_policy restore_flows
     """
     client.request(socket, "turnout/add-br", *_flags(may_exist=may_exist), bridge, *columns)
 

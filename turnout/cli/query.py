@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from turnout.cli.options import bridge_names, json_option, query, socket_option
 from turnout.cli.render import console, print_json, short, table
+from turnout.openflow.session.constants import PORT_LOCAL
 
 
 @click.command()
@@ -24,14 +25,25 @@ def show(as_json: bool, socket: Path) -> None:
     memory = f"{answer['memory']} memory, mbufs {used} of {total} in use"
     tree = Tree(f"turnout {answer['version']}: worker cores {cores}, {memory}", guide_style="dim")
     for bridge in answer["bridges"]:
-        branch = tree.add(f"[bold]{bridge['name']}[/]")
+        branch = tree.add(_bridge_line(bridge))
         for port in bridge["ports"]:
             branch.add(_port_line(port))
     return console().print(tree)
 
 
+def _bridge_line(bridge: dict[str, Any]) -> str:
+    parts = [f"[bold]{bridge['name']}[/]"]
+    if bridge["fail_mode"] == "secure":
+        parts.append("fail_mode=secure")
+    for target, connected in bridge["controllers"].items():
+        state = "[green]connected[/]" if connected else "[yellow]not connected[/]"
+        parts.append(f"controller {target} {state}")
+    return " ".join(parts)
+
+
 def _port_line(port: dict[str, Any]) -> str:
-    parts = [f"[bold]{port['name']}[/] ({port['number']})", port["type"]]
+    ofport = "LOCAL" if port["ofport"] == PORT_LOCAL else port["ofport"]
+    parts = [f"[bold]{port['name']}[/] ({ofport})", port["type"]]
     parts += [f"{key}={value}" for key, value in port["options"].items()]
     if port["tag"]:
         parts.append(f"tag={port['tag']}")

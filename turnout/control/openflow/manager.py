@@ -152,9 +152,12 @@ class OpenFlow:
             it, its_host = self._agents[name]
             if fresh or self._configs[name] != bridge:
                 it.configure(bridge, fresh=fresh, now=now)
-                if fresh:
-                    self._restore(bridge, it)
                 self._configs[name] = bridge
+                if (path := self._file(name)) and not bridge.restore_flows:
+                    path.unlink(missing_ok=True)
+                elif path and fresh and path.exists():
+                    it.bridge.tables.clear()  # what was saved is all there is to be
+                    restore.load(it.bridge.tables, path)
             its_host.note_ports(now)
             it.bridge.refresh_ports()
             it.poll(now)
@@ -221,16 +224,6 @@ class OpenFlow:
 
     def _file(self, bridge: str) -> Path | None:
         return self._flows_dir / f"flows-{bridge}.openflow" if self._flows_dir else None
-
-    def _restore(self, bridge: Bridge, it: Agent) -> None:
-        path = self._file(bridge.name)
-        if path is None:
-            return
-        if not bridge.restore_flows:
-            path.unlink(missing_ok=True)
-        elif path.exists():
-            it.bridge.tables.clear()  # what was saved is all there is to be
-            restore.load(it.bridge.tables, path)
 
     def _packets(self) -> None:
         if self._closed:
