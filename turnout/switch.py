@@ -121,8 +121,8 @@ class Switch:
         missing.
     tolerant: a port of `config` that cannot be attached is kept with its error and tried again, as the daemon
         does; otherwise it raises.
-    loop: what serves OpenFlow's sockets; its owner polls it and calls `tick` each second. None: a daemon thread
-        does both.
+    loop: what serves OpenFlow's sockets; its owner polls it and calls `tick` each second. None: a daemon
+        thread does both.
     housekeeping: False: no such thread.
     flows_dir: where flow tables are kept that are to survive a restart (a bridge's `restore_flows`).
     memory: OpenFlow port numbers and configs from before a restart.
