@@ -104,6 +104,8 @@ private:
     Step walk(Packet&, unsigned table, Be32 in_port, const Context&);
     Step resubmit(Packet&, const of::Resubmit&, const Context&);
     Step clone(Packet&, const of::Actions&, const Context&);
+    template <typename Do>
+    Step apart(Packet&, bool in_place, const Context&, const Do& act);
     Step group(Packet&, uint32_t id, const Context&);
     Step bucket(Packet&, const of::Group&, const of::Bucket&, const Context&);
     Step meter(Packet&, uint32_t id);

@@ -109,11 +109,18 @@ Execute::Step Execute::resubmit(Packet& packet, const of::Resubmit& action, cons
 
 // The actions on a packet of their own, so that this one stays as it is.
 Execute::Step Execute::clone(Packet& packet, const of::Actions& actions, const Context& context) {
+    return apart(packet, only_sends(actions), context,
+                 [&](Packet& own, const Context& inner) { return run(own, actions, inner); });
+}
+
+// Does something to the packet that what follows does not see; `in_place`: nothing will be left to see.
+template <typename Do>
+Execute::Step Execute::apart(Packet& packet, bool in_place, const Context& context, const Do& act) {
     Context inner = context;
     inner.depth++;
     if (inner.depth > kMostDeep) return dead(packet, Drop::TooManyResubmits);
-    if (context.last || only_sends(actions)) {
-        const Step step = run(packet, actions, inner);
+    if (context.last || in_place) {
+        const Step step = act(packet, inner);
         return step == Step::Dead ? step : Step::Go;
     }
     rte_mbuf* copy = rte_pktmbuf_copy(packet.mbuf, packet.mbuf->pool, 0, UINT32_MAX);
@@ -129,7 +136,7 @@ Execute::Step Execute::clone(Packet& packet, const of::Actions& actions, const C
     inner.last = true;
     const unsigned stacked = stack_n_;
     const std::array<Wide, kStack> stack = stack_;
-    run(own, actions, inner);
+    act(own, inner);
     stack_n_ = stacked;
     if (stacked) stack_ = stack;
     if (own.out != Packet::kNowhere)
@@ -188,7 +195,14 @@ Execute::Step Execute::bucket(Packet& packet, const of::Group&, const of::Bucket
     Context inner = context;
     if (inner.reason != Reason::PacketOut) inner.reason = Reason::Group;
     const bool opaque = std::exchange(packet.opaque, true);  // another bucket might be chosen next time
-    const Step step = clone(packet, bucket.actions, inner);
+    ActionSet set;
+    set.write(bucket.actions);
+    const Step step = apart(packet, only_sends(bucket.actions), inner, [&](Packet& own, Context each) {
+        each.last = false;
+        Step last = Step::Go;
+        set.for_each([&](const of::Action& action) { return (last = one(own, action, each)) == Step::Go; });
+        return last;
+    });
     packet.opaque = opaque;
     return step;
 }

@@ -13,7 +13,7 @@ struct PacketIn {
     unsigned bridge = 0;
     uint16_t controller = 0;     // the id of the controllers that it is for (NXAST_CONTROLLER); 0: those without one
     uint16_t max_len = 0;        // bytes of the frame that they want
-    std::vector<uint8_t> frame;  // already cut to max_len
+    std::vector<uint8_t> frame;  // whole
     std::shared_ptr<const std::vector<uint8_t>> userdata;
     PacketInFields fields;  // but for frame and userdata, which encode() fills in
 

@@ -47,7 +47,7 @@ struct Event {
     uint32_t total_len;  // of the frame
     uint64_t cookie;     // ~0: no rule
     std::shared_ptr<const std::vector<uint8_t>> userdata;
-    rte_mbuf* packet = nullptr;  // the reader's: the frame's first max_len bytes, maybe in several segments
+    rte_mbuf* packet = nullptr;  // the frame, maybe in several segments
 
     std::shared_ptr<const of::Learn> learn;  // Learn
     uint16_t idle, hard;                     // FinTimeout [s]: for the rule that `key` finds in `table`
