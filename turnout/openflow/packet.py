@@ -275,7 +275,7 @@ class Packet:
                 number = int.from_bytes(self.data[start : start + place.size], "big")
                 value = number >> place.shift & (1 << place.bits) - 1
                 if name == "arp_op" and value > 0xFF:
-                    return 0  # Open vSwitch keeps eight bits of it, and knows no greater ones
+                    return 0  # and knows no greater opcode
                 return value | 0x1000 if name == "vlan_tci" else value
         return 0
 
@@ -305,6 +305,8 @@ class Packet:
                 self.meta[register] = self.meta.get(register, 0) & ~part | value >> 32 * i & part
             self._cache.clear()
             return True
+        if name == "arp_op":
+            mask &= 0xFF  # Open vSwitch keeps eight bits of it
         if name == "vlan_tci":  # bit 12 says that there is a tag; on the wire it is another's
             mask &= 0xEFFF
         for place in PLACES.get(name, ()):
