@@ -139,7 +139,7 @@ def test_port_mod(bridge: Bridge, host: FakeHost, version: int) -> None:
     [status] = other.take()
     assert (status[1], status[8]) == (12, 2)
     assert status[16:] == ports.describe(host.port_list[0], 4)
-    assert struct.unpack_from("!II", status, 48) == (0x21, 0), "down by command: not live"
+    assert struct.unpack_from("!II", status, 48) == (0x21, 1), "down by command: no link"
     assert peer.take() == [], "before 1.5 who asked is not told"
     wrong = (4,) if version == 1 else (7,)
     assert error_of(peer.say(port_mod(version, 9, ONE.mac, 1, 1))[0]) == (*wrong, 0)

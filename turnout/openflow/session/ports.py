@@ -57,10 +57,9 @@ class Port:
 
     @property
     def state(self) -> int:
-        """OFPPS_* bits."""
-        if not self.up:
-            return PortState.LINK_DOWN
-        return 0 if self.config & PortConfig.PORT_DOWN else PortState.LIVE
+        """OFPPS_* bits. A port that is taken down loses its link, as an interface does."""
+        down = not self.up or self.config & PortConfig.PORT_DOWN
+        return PortState.LINK_DOWN if down else PortState.LIVE
 
     @property
     def features(self) -> int:
