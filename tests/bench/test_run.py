@@ -122,8 +122,9 @@ def test_the_report_has_every_kind_of_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="DPDK's devices need root here")
-def test_one_scenario_from_end_to_end(tmp_path: Path) -> None:
-    arguments = ["--quick", "--scenario", "replay-1", "--contender", "turnout", "--contender", "testpmd"]
+@pytest.mark.parametrize("scenario", ["replay-1", "exact-1k"])
+def test_one_scenario_from_end_to_end(tmp_path: Path, scenario: str) -> None:
+    arguments = ["--quick", "--scenario", scenario, "--contender", "turnout", "--contender", "testpmd"]
     done = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path)])
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "results.json").read_text())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from turnout.bench.contenders import Contender, Port, start
-from turnout.bench.openflow import Command, Connection, delete_all, flow_mods, ofctl
+from turnout.bench.openflow import Command, Connection, delete_all, expect, flow_mods, ofctl
 from turnout.bench.rules import Exact
 from turnout.bench.scenarios import ContenderName
 from turnout.bench.traffic import cached_flows
@@ -90,7 +90,9 @@ def memory(name: ContenderName) -> dict[str, float]:
         before = _resident_bytes(contender.pid)
         connection.send(data)
         connection.barrier()
-        return {"memory": (_resident_bytes(contender.pid) - before) / count}
+        grown = _resident_bytes(contender.pid) - before
+        expect(contender.management, count)
+    return {"memory": grown / count}
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:

@@ -194,6 +194,11 @@ def load(management: Path, flows: Path) -> None:
     ofctl(management, "del-flows")
     ofctl(management, "add-flows", str(flows), options=bundle)
     with flows.open() as file:
-        wanted = sum(1 for _ in file)
-    if f"flow_count={wanted}" not in (found := ofctl(management, "dump-aggregate")).split():
+        expect(management, sum(1 for _ in file))
+
+
+def expect(management: Path, wanted: int) -> None:
+    """LabError unless the switch has `wanted` flows."""
+    found = ofctl(management, "dump-aggregate")
+    if f"flow_count={wanted}" not in found.split():
         raise LabError(f"{wanted} flows loaded, the switch says: {found.strip()}")
