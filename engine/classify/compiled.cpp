@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "engine/classify/conjunction.hpp"
 #include "engine/classify/merge.hpp"
 
 namespace turnout::classify {
@@ -93,19 +94,20 @@ size_t Compiled::MaskHash::operator()(const FlowKey& mask) const {
     return h;
 }
 
-const Shape* Compiled::find_shape(const FlowKey& mask) const {
-    if (last_shape_ && MaskEqual()(last_shape_->mask, mask)) return last_shape_;
-    const auto found = by_mask_.find(mask);
-    return found == by_mask_.end() ? nullptr : found->second.get();
+Shape* Compiled::find_shape(const FlowKey& mask, bool soft) const {
+    if (last_shape_ && last_shape_->soft == soft && MaskEqual()(last_shape_->mask, mask)) return last_shape_;
+    const auto found = by_mask_[soft].find(mask);
+    return found == by_mask_[soft].end() ? nullptr : found->second.get();
 }
 
-Shape* Compiled::shape_of(const FlowKey& mask) {
-    if (const Shape* known = find_shape(mask)) return last_shape_ = const_cast<Shape*>(known);
+Shape* Compiled::shape_of(const FlowKey& mask, bool soft) {
+    if (Shape* const known = find_shape(mask, soft)) return last_shape_ = known;
     auto made = std::make_unique<Shape>();
     made->mask = mask;
     made->layout = layout_for(mask);
     made->layout->pack(mask, made->packed);
-    made->prefix = prefix_length(mask);
+    made->soft = soft;
+    if (!soft) made->prefix = prefix_length(mask);
     if (free_shapes_.empty()) {
         if (n_shapes_ == size_t{1} << 24) throw std::bad_alloc();
         if (n_shapes_ == room_for_shapes_) {
@@ -122,7 +124,7 @@ Shape* Compiled::shape_of(const FlowKey& mask) {
     free_shapes_.pop_back();
     shapes_.load(std::memory_order_relaxed)[made->id] = made.get();
     last_shape_ = made.get();
-    by_mask_.emplace(mask, std::move(made));
+    by_mask_[soft].emplace(mask, std::move(made));
     return last_shape_;
 }
 
@@ -130,7 +132,7 @@ void Compiled::release(Shape* shape) {
     if (--shape->users) return;
     if (last_shape_ == shape) last_shape_ = nullptr;
     free_shapes_.push_back(shape->id);
-    by_mask_.erase(FlowKey(shape->mask));
+    by_mask_[shape->soft].erase(FlowKey(shape->mask));
 }
 
 // The common layouts first; then those made for this table, the latest of which covers what the ones before it do.
@@ -150,7 +152,7 @@ const Layout* Compiled::layout_for(const FlowKey& mask) {
 Tuple* Compiled::home_for(Shape* shape, const uint64_t* values) {
     if (prefixes_ && shape->prefix >= 0) return prefix_home(shape);
     const auto takes = [&](const Tuple& tuple) {
-        if (by_prefix(tuple)) return false;
+        if (by_prefix(tuple) || tuple.soft() != shape->soft) return false;
         if (tuple.own_shape() == shape->id) return true;
         return tuple.crowd(values) < kCrowd;
     };
@@ -165,7 +167,7 @@ Tuple* Compiled::home_for(Shape* shape, const uint64_t* values) {
         best = tuple.get();
         best_bits = bits;
     }
-    return best ? best : add_tuple(*shape->layout, shape->mask);
+    return best ? best : add_tuple(*shape->layout, shape->mask, shape->soft);
 }
 
 Tuple* Compiled::prefix_home(const Shape* shape) {
@@ -173,14 +175,14 @@ Tuple* Compiled::prefix_home(const Shape* shape) {
     return tuple ? tuple : tuple = add_tuple(*shape->layout, shape->mask);
 }
 
-Tuple* Compiled::add_tuple(const Layout& layout, const FlowKey& mask) {
+Tuple* Compiled::add_tuple(const Layout& layout, const FlowKey& mask, bool soft) {
     uint32_t own = Tuple::kNoShape;
-    const auto known = by_mask_.find(mask);
-    if (known != by_mask_.end() && known->second->layout == &layout) {
+    const auto known = by_mask_[soft].find(mask);
+    if (known != by_mask_[soft].end() && known->second->layout == &layout) {
         own = known->second->id;
         known->second->users++;
     }
-    tuples_.push_back(std::make_unique<Tuple>(layout, mask, own));
+    tuples_.push_back(std::make_unique<Tuple>(layout, mask, own, soft));
     if (tuples_.size() > 2 * tuples_then_ + 4) until_merge_ = std::min(until_merge_, kFirstMerge + linked_ / 8);
     return tuples_.back().get();
 }
@@ -244,7 +246,9 @@ void Compiled::tidy() {
 // tuples, which are left as they are; which of the two a lookup goes through makes no difference to what it finds.
 void Compiled::merge_tuples() {
     inserted_ = 0;
-    const auto stays = [this](const Tuple& tuple) { return tuple.size() > kTooLargeToMove || by_prefix(tuple); };
+    const auto stays = [this](const Tuple& tuple) {
+        return tuple.size() > kTooLargeToMove || tuple.soft() || by_prefix(tuple);
+    };
     std::vector<std::unique_ptr<Tuple>> old;
     std::map<const Layout*, std::vector<const Entry*>> rules;
     for (auto& tuple : tuples_) {
@@ -253,7 +257,7 @@ void Compiled::merge_tuples() {
         old.push_back(std::move(tuple));
     }
     std::erase(tuples_, nullptr);
-    for (const auto& [_, shape] : by_mask_)
+    for (const auto& [_, shape] : by_mask_[0])
         std::erase_if(shape->homes, [&](const Shape::Home& home) { return !stays(*home.tuple); });
     for (auto& [layout, all] : rules) resettle(*layout, std::move(all));
     rebuild_view();
@@ -313,6 +317,8 @@ void Compiled::resettle(const Layout& layout, std::vector<const Entry*> rules) {
 void Compiled::refresh(const Tuple& changed) {
     const View& view = *view_.load(std::memory_order_relaxed);
     const bool prefix = by_prefix(changed);
+    if (changed.soft() && std::find(view.soft.begin(), view.soft.end(), &changed) != view.soft.end() && changed.size())
+        return;
     if (view.linear || linked_ <= kFew || changed.size() == 0 || view.prefixes != prefixes_.get() ||
         (prefix && std::find(view.by_length.begin(), view.by_length.end(), &changed) == view.by_length.end()))
         return rebuild_view();
@@ -343,7 +349,9 @@ void Compiled::rebuild_view() {
     std::vector<std::pair<int32_t, const Tuple*>> order;
     for (const auto& tuple : tuples_) {
         if (tuple->size() == 0) continue;
-        if (by_prefix(*tuple))
+        if (tuple->soft())
+            view->soft.push_back(tuple.get());
+        else if (by_prefix(*tuple))
             view->by_length.push_back(tuple.get());
         else
             order.emplace_back(tuple->highest(), tuple.get());
@@ -365,7 +373,10 @@ void Compiled::rebuild_view() {
 }
 
 void Compiled::add_few(View& view) const {
-    for (const auto& tuple : tuples_) tuple->for_each([&](const Entry* rule) { view.few.push_back({rule, 0, 0}); });
+    for (const auto& tuple : tuples_) {
+        if (tuple->soft()) continue;
+        tuple->for_each([&](const Entry* rule) { view.few.push_back({rule, 0, 0}); });
+    }
     std::sort(view.few.begin(), view.few.end(),
               [](const View::One& a, const View::One& b) { return a.rule->priority > b.rule->priority; });
     for (View::One& one : view.few) {
@@ -381,7 +392,7 @@ void Compiled::add_few(View& view) const {
 
 Rule* Compiled::insert(const Match& match, const Classifier::NewRule& rule) {
     if (rule.added > leaving_at_) leave();
-    Shape* const of = shape_of(match.mask);
+    Shape* const of = shape_of(match.mask, is_clause(rule.program));
     Entry* const made = new (arena_.allocate(lines_of(*of->layout))) Entry{};
     made->program = rule.program;
     made->flow = rule.flow;
@@ -430,7 +441,11 @@ void Compiled::published(Version at) {
 }
 
 Rule* Compiled::find(const Match& match, uint16_t priority, Version at) const {
-    const Shape* const of = find_shape(match.mask);
+    Rule* const hard = find(find_shape(match.mask, false), match, priority, at);
+    return hard || by_mask_[1].empty() ? hard : find(find_shape(match.mask, true), match, priority, at);
+}
+
+Rule* Compiled::find(const Shape* of, const Match& match, uint16_t priority, Version at) const {
     if (!of) return nullptr;
     uint64_t values[kMaxWords];
     of->layout->pack(match.value, values);

@@ -32,8 +32,9 @@ struct Shape {
     const Layout* layout;
     uint32_t id;
     FlowKey mask;
-    int prefix = -1;   // length, if this is an IPv4 destination prefix and eth_type, no more; else -1
-    size_t users = 0;  // rules that are not freed; tuples of this mask
+    bool soft = false;  // of rules that are clauses of conjunctions: conjunction.hpp
+    int prefix = -1;    // length, if this is an IPv4 destination prefix and eth_type, no more; else -1
+    size_t users = 0;   // rules that are not freed; tuples of this mask
     struct Home {
         Tuple* tuple;
         size_t rules;
@@ -60,6 +61,7 @@ struct View {
         const Entry* rule;
         size_t first, n;  // in `tests`
     };
+    std::vector<const Tuple*> soft;
     size_t n_items = 0;
     std::unique_ptr<Item[]> items;
     bool linear = false;
@@ -116,14 +118,15 @@ private:
     static constexpr size_t kManyPrefixes = 1024;
     static constexpr size_t kTooLargeToMove = 32768;  // rules of a tuple
 
-    Shape* shape_of(const FlowKey& mask);
-    const Shape* find_shape(const FlowKey& mask) const;
+    Shape* shape_of(const FlowKey& mask, bool soft);
+    Shape* find_shape(const FlowKey& mask, bool soft) const;
+    Rule* find(const Shape* of, const Match& match, uint16_t priority, Version at) const;
     const Layout* layout_for(const FlowKey& mask);
     void release(Shape* shape);
     Shape* shape(const Rule& rule) const { return shapes_.load(std::memory_order_relaxed)[rule.shape]; }
 
     Tuple* home_for(Shape* shape, const uint64_t* values);
-    Tuple* add_tuple(const Layout& layout, const FlowKey& mask);
+    Tuple* add_tuple(const Layout& layout, const FlowKey& mask, bool soft = false);
     void retire(std::unique_ptr<Tuple> tuple);
     static void settle(Shape* shape, Tuple* tuple);
     void link(Entry* entry, Tuple* tuple);
@@ -157,7 +160,7 @@ private:
     std::atomic<Shape**> shapes_{nullptr};  // by Rule::shape; grows by replacement
     size_t n_shapes_ = 0, room_for_shapes_ = 0;
     std::vector<uint32_t> free_shapes_;
-    std::unordered_map<FlowKey, std::unique_ptr<Shape>, MaskHash, MaskEqual> by_mask_;
+    std::unordered_map<FlowKey, std::unique_ptr<Shape>, MaskHash, MaskEqual> by_mask_[2];  // hard, soft
     Shape* last_shape_ = nullptr;
     std::vector<std::unique_ptr<Layout>> layouts_;
     std::vector<std::unique_ptr<Tuple>> tuples_;

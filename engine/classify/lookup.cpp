@@ -7,6 +7,7 @@
 #include <array>
 
 #include "engine/classify/compiled.hpp"
+#include "engine/classify/conjunction.hpp"
 
 namespace turnout::classify {
 namespace {
@@ -165,14 +166,74 @@ private:
     PackedBurst packed_;       // in layout_
 };
 
+void lookup_hard(const View& view, std::span<const FlowKey* const> keys, Version at, const std::atomic<Shape**>& shapes,
+                 std::span<const Rule*> out) {
+    if (view.linear)
+        compare_each(view, keys, at, out);
+    else
+        Search(keys, at, shapes, out).run(view);
+}
+
+// Calls visit(const Entry&) for each visible soft match of a packet above a priority.
+template <typename Visit>
+void each_soft(const View& view, const FlowKey& key, Version at, int32_t above, Visit visit) {
+    uint64_t packed[kMaxWords];
+    const Layout* layout = nullptr;
+    for (const Tuple* tuple : view.soft) {
+        if (layout != &tuple->layout()) (layout = &tuple->layout())->pack(key, packed);
+        tuple->find(packed, [&](const Entry* rule) {
+            if (rule->priority > above && rule->visible(at)) visit(*rule, packed, layout->words());
+            return false;
+        });
+    }
+}
+
+// What a packet's soft matches make of its answer so far.
+const Rule* conjunction(const View& view, const FlowKey& key, Version at, const std::atomic<Shape**>& shapes,
+                        const Rule* hard) {
+    const int32_t above = hard ? static_cast<int32_t>(hard->priority) : -1;
+    Clauses clauses;
+    int32_t below = INT32_MAX;  // priorities from here on have had their turn
+    for (int64_t floor = -1;;) {
+        int32_t highest = -1;
+        each_soft(view, key, at, above, [&](const Entry& rule, const uint64_t* packed, unsigned words) {
+            const auto priority = static_cast<int32_t>(rule.priority);
+            if (priority >= below || priority < highest) return;
+            const uint64_t* const mask = shapes.load(std::memory_order_acquire)[rule.shape]->packed;
+            uint64_t differs = 0;
+            for (unsigned w = 0; w < words; w++) differs |= (packed[w] & mask[w]) ^ rule.values()[w];
+            if (differs) return;
+            if (priority > highest) clauses.reset(floor);
+            highest = priority;
+            clauses.add(*rule.program);
+        });
+        if (highest < 0) return hard;
+        const Rule* found = nullptr;
+        const bool whole = clauses.any_whole([&](uint32_t id) {
+            FlowKey with_id = key;
+            with_id.conj_id = Be32::of(id);
+            const FlowKey* const pointer = &with_id;
+            lookup_hard(view, {&pointer, 1}, at, shapes, {&found, 1});
+            return found != nullptr;
+        });
+        if (whole) return found;
+        if (clauses.more()) {
+            floor = clauses.last();
+        } else {
+            below = highest;
+            floor = -1;
+        }
+    }
+}
+
 }  // namespace
 
 void Compiled::lookup(std::span<const FlowKey* const> keys, Version at, std::span<const Rule*> out) const {
     const View& view = *view_.load(std::memory_order_acquire);
-    if (view.linear)
-        compare_each(view, keys, at, out);
-    else
-        Search(keys, at, shapes_, out).run(view);
+    lookup_hard(view, keys, at, shapes_, out);
+    if (view.soft.empty()) [[likely]]
+        return;
+    for (size_t i = 0; i < keys.size(); i++) out[i] = conjunction(view, *keys[i], at, shapes_, out[i]);
 }
 
 }  // namespace turnout::classify

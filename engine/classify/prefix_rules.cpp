@@ -81,7 +81,7 @@ void Compiled::try_prefixes() {
     try_prefixes_at_ = 2 * n_prefixes_;
     std::vector<const Entry*> rules;
     std::array<Tuple*, 33> large{};
-    for (const auto& [_, shape] : by_mask_) {
+    for (const auto& [_, shape] : by_mask_[0]) {
         if (shape->prefix < 0) continue;
         for (const Shape::Home& home : shape->homes) {
             if (home.tuple->size() <= kTooLargeToMove) continue;

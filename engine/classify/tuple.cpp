@@ -23,8 +23,8 @@ const uint64_t* Tuple::secrets() {
     return numbers.data();
 }
 
-Tuple::Tuple(const Layout& layout, const FlowKey& mask, uint32_t shape)
-    : layout_(layout), shape_(shape), buckets_(make(1).release()), mask_(mask) {
+Tuple::Tuple(const Layout& layout, const FlowKey& mask, uint32_t shape, bool soft)
+    : layout_(layout), shape_(shape), soft_(soft), buckets_(make(1).release()), mask_(mask) {
     layout.pack(mask, packed_);
     for (uint8_t w = 0; w < layout.words(); w++) {
         bits_ += static_cast<unsigned>(std::popcount(packed_[w]));

@@ -107,7 +107,7 @@ public:
     static constexpr uint32_t kNoShape = UINT32_MAX;
 
     // `shape`: that of rules whose bits are the tuple's own, or kNoShape.
-    Tuple(const Layout& layout, const FlowKey& mask, uint32_t shape);
+    Tuple(const Layout& layout, const FlowKey& mask, uint32_t shape, bool soft);
     ~Tuple();
     Tuple(const Tuple&) = delete;
     Tuple& operator=(const Tuple&) = delete;
@@ -116,6 +116,7 @@ public:
     const FlowKey& mask() const { return mask_; }
     const uint64_t* packed_mask() const { return packed_; }
     uint32_t own_shape() const { return shape_; }
+    bool soft() const { return soft_; }      // its rules are clauses of conjunctions
     unsigned bits() const { return bits_; }  // of the mask
     const Buckets& buckets() const { return *buckets_.load(std::memory_order_acquire); }
 
@@ -162,6 +163,7 @@ private:
     const Layout& layout_;
     const uint64_t* const secrets_ = secrets();
     uint32_t shape_;
+    bool soft_;
     unsigned bits_ = 0;
     uint8_t n_used_ = 0, used_[kMaxWords];  // words with bits of the mask
     uint64_t packed_[kMaxWords];
