@@ -409,7 +409,7 @@ class Run:
         if rule is None:
             outer.append(Step("table", f"table {table}: no rule matches", table))
         else:
-            flow = replace(rule.flow, table=None)
+            flow = replace(rule.flow, table=None, flags=frozenset())
             why = tuple(self._why(rule.flow))
             text = (
                 f"table {table}: {format_match(flow.match, -1 if flow.priority == 0x8000 else flow.priority)}"
