@@ -53,8 +53,8 @@ def test_open_vswitchs_bytes() -> None:
 
 def test_speed() -> None:
     assert struct.unpack_from("!H6s16s6I", ports.describe(FAST, 1))[2] == b"dpdk-with-a-lon\0"
-    assert struct.unpack_from("!III", ports.describe(FAST, 1), 24) == (1, 0, 0x40)
-    assert struct.unpack_from("!8I", ports.describe(FAST, 4), 32) == (1, 0, 0x40, 0, 0, 0, 10_000_000, 0)
+    assert struct.unpack_from("!III", ports.describe(FAST, 1), 24) == (1, 1, 0x40)
+    assert struct.unpack_from("!8I", ports.describe(FAST, 4), 32) == (1, 1, 0x40, 0, 0, 0, 10_000_000, 0)
     number, length = struct.unpack_from("!IH", ports.describe(FAST, 5))
     assert (number, length) == (7, len(ports.describe(FAST, 5)))
     assert struct.unpack_from("!HH4x6I", ports.describe(FAST, 5), 40) == (0, 32, 0x40, 0, 0, 0, 10_000_000, 0)
