@@ -14,20 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypedDict, Unpack
+from typing import Self, Unpack
 
 from turnout import __version__, _engine
 from turnout.config import columns, edit
-from turnout.config.model import (
-    Bridge,
-    Config,
-    FailMode,
-    Hugepages,
-    OverflowPolicy,
-    Port,
-    Protocol,
-    VlanMode,
-)
+from turnout.config.model import Bridge, Config, Port
+from turnout.config.settings import BridgeSettings, PortSettings, Settings
 from turnout.config.state import PortMemory
 from turnout.config.tree import bridge_from_tree, from_tree, non_defaults, port_from_tree
 from turnout.control import eal, paths
@@ -44,52 +36,6 @@ log = logging.getLogger(__name__)
 
 _RETRY = 5.0  # s between tries of ports that could not be attached
 _open = threading.Lock()  # held by the Switch that is open in this process
-
-
-class Settings(TypedDict, total=False):
-    """What `Switch` takes beside its bridges; see `turnout.Config`."""
-
-    cores: tuple[int, ...] | list[int]
-    mbufs: int
-    mtu: int
-    hugepages: Hugepages
-    idle: Literal["sleep", "spin"] | int
-    rebalance: int
-    private_key: str
-    certificate: str
-    ca_cert: str
-
-
-class BridgeSettings(TypedDict, total=False):
-    """What a bridge takes beside its name; see `turnout.Bridge`."""
-
-    mac_aging: int
-    mac_table_size: int
-    controllers: tuple[str, ...] | list[str]
-    fail_mode: FailMode
-    protocols: tuple[Protocol, ...] | list[Protocol]
-    datapath_id: str
-    flow_limit: int
-    overflow_policy: OverflowPolicy
-    controller_rate_limit: int
-    controller_burst_limit: int
-    restore_flows: bool
-
-
-class PortSettings(TypedDict, total=False):
-    """What a port takes beside its name; see `turnout.Port`."""
-
-    type: str
-    options: Mapping[str, str]
-    tag: int | None
-    trunks: tuple[int, ...] | list[int]
-    vlan_mode: VlanMode | None
-    mtu: int
-    n_rxq: int
-    n_rxq_desc: int
-    n_txq_desc: int
-    rxq_affinity: str
-    ofport_request: int
 
 
 @contextlib.contextmanager
