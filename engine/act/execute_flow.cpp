@@ -120,7 +120,9 @@ Execute::Step Execute::apart(Packet& packet, bool in_place, const Context& conte
     inner.depth++;
     if (inner.depth > kMostDeep) return dead(packet, Drop::TooManyResubmits);
     if (context.last || in_place) {
+        ActionSet* const set = std::exchange(packet.set, nullptr);
         const Step step = act(packet, inner);
+        packet.set = set;
         return step == Step::Dead ? step : Step::Go;
     }
     rte_mbuf* copy = rte_pktmbuf_copy(packet.mbuf, packet.mbuf->pool, 0, UINT32_MAX);

@@ -211,7 +211,7 @@ const Rule* conjunction(const View& view, const FlowKey& key, Version at, const 
         const Rule* found = nullptr;
         const bool whole = clauses.any_whole([&](uint32_t id) {
             FlowKey with_id = key;
-            with_id.conj_id = Be32::of(id);
+            with_id.tp.conj_id = Be32::of(id);
             const FlowKey* const pointer = &with_id;
             lookup_hard(view, {&pointer, 1}, at, shapes, {&found, 1});
             return found != nullptr;

@@ -123,13 +123,11 @@ struct alignas(8) FlowKey {
     Transport tp;
     Tunnel tunnel;
     Be32 reg[16];
-    Be32 conj_id;   // which conjunction matched; never a packet's own
-    Be32 pkt_mark;  // skb_mark
 };
 
 inline constexpr size_t kKeyWords = sizeof(FlowKey) / sizeof(uint64_t);
 
-static_assert(sizeof(FlowKey) == 288 && sizeof(FlowKey) % sizeof(uint64_t) == 0);
+static_assert(sizeof(FlowKey) == 280 && sizeof(FlowKey) % sizeof(uint64_t) == 0);
 static_assert(std::is_trivially_copyable_v<FlowKey> && std::is_standard_layout_v<FlowKey>);
 static_assert(std::has_unique_object_representations_v<FlowKey>, "padding would make equal keys differ");
 

@@ -162,7 +162,8 @@ bool fits_action_set(const Action& action) {
 }  // namespace
 
 void check_actions(Actions& actions, FlowKey& packet, uint8_t version, bool action_set) {
-    Checker checker(packet, version != kOf10);
+    // What a set will meet is not known before the last table.
+    Checker checker(packet, version != kOf10 && !action_set);
     bool conjunction = false, other = false;
     for (Action& action : actions) {
         if (action_set && !fits_action_set(action)) throw error::kActionType;

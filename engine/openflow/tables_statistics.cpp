@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statistics requests (OpenFlow 1.0, 5.3.5; 1.3.5, A.3.5) and Nicira's, answered in messages of less than 64 KiB.
+#include <array>
 #include <cstring>
 #include <optional>
 
@@ -43,12 +44,13 @@ Asked asked(Bytes request) {
     const uint16_t type = be16(&request[8]);
     if (of10 && type > kTable && type != kExperimenter) throw error::kRequestStat;
     if (type != kExperimenter) return {type, plain};
-    // Nicira's: subtypes 0 and 1 are flow and aggregate statistics with NXM matches.
+    // Nicira's, in 1.0: 0 and 1 are flow and aggregate statistics with NXM matches, 7 to 9 what 1.1 brought of groups.
     if (request.size() < plain + (of10 ? 12 : 8)) throw error::kRequestLen;
     if (be32(&request[plain]) != kNiciraVendor) throw error::kRequestVendor;
     const uint32_t subtype = be32(&request[plain + 4]);
-    if (subtype > 1 || !of10) throw error::kRequestSubtype;
-    return {subtype ? kAggregate : kFlow, plain + 12};
+    constexpr std::array<uint16_t, 10> kTypes{kFlow, kAggregate, 0, 0, 0, 0, 0, kGroup, kGroupDesc, kGroupFeatures};
+    if (!of10 || subtype >= kTypes.size() || kTypes[subtype] == 0) throw error::kRequestSubtype;
+    return {kTypes[subtype], plain + 12};
 }
 
 // A reply under way, cut into messages between entries.
@@ -123,26 +125,27 @@ struct Tables::Impl::Statistics {
         // NXM requests get NXM replies, whatever the session's flow format.
         const bool nxm = be16(&request[8]) == kExperimenter;
         const FlowFormat format = nxm ? FlowFormat::Nxm : session.version == kOf10 ? FlowFormat::Of10 : FlowFormat::Oxm;
-        for (const Flow* flow : selected(about)) {
-            encode_flow_stats(reply.body(), session.version, format, tables.stats_of(*flow));
+        visit(about, [&](const Flow& flow) {
+            encode_flow_stats(reply.body(), session.version, format, tables.stats_of(flow));
             reply.done();
-        }
+        });
     }
 
     void aggregate() const {
         const FlowStatsRequest about = decode_flow_stats_request(request);
         check(about);
         uint64_t packets = 0, bytes = 0;
-        const auto flows = selected(about);
-        for (const Flow* flow : flows) {
-            const Host::Tally tally = tables.host.tally(flow->rule->tally);
+        uint32_t flows = 0;
+        visit(about, [&](const Flow& flow) {
+            const Host::Tally tally = tables.host.tally(flow.rule->tally);
             packets += tally.packets;
             bytes += tally.bytes;
-        }
+            flows++;
+        });
         Wire& out = reply.body();
         put64(out, packets);
         put64(out, bytes);
-        put32(out, static_cast<uint32_t>(flows.size()));
+        put32(out, flows);
         zeros(out, 4);
         reply.done();
     }
@@ -178,14 +181,15 @@ struct Tables::Impl::Statistics {
             put32(out, tables.programs.count_of_group(each));
             zeros(out, 4);
             put_tally(out, state.tally->id);
-            put_duration(out, tables.host.now_ns() - state.created);
+            put_duration(out, tables.now - state.created);
             for (const Bucket& bucket : state.group->buckets) put_tally(out, bucket.tally);
             reply.done();
         });
     }
 
     void group_descriptions() const {
-        for (const auto& [id, state] : tables.groups) {
+        const uint32_t wanted = session.version == kOf10 ? id_in(request, header) : kAllGroups;
+        for_each_of(tables.groups, wanted == kAllGroups, wanted, [&](uint32_t id, const GroupState& state) {
             Wire& out = reply.body();
             const size_t at = out.size();
             zeros(out, 2);
@@ -195,7 +199,7 @@ struct Tables::Impl::Statistics {
             encode_buckets(out, session.version, *state.group);
             set16(out, at, out.size() - at);
             reply.done();
-        }
+        });
     }
 
     void group_features() const {
@@ -219,7 +223,7 @@ struct Tables::Impl::Statistics {
             zeros(out, 6);
             put32(out, tables.programs.count_of_meter(id));
             put_tally(out, state.tally->id);
-            put_duration(out, tables.host.now_ns() - state.created);
+            put_duration(out, tables.now - state.created);
             for (const TallyId band : state.meter->band_tally) put_tally(out, band);
             reply.done();
         });
@@ -261,9 +265,10 @@ private:
     static void check(const FlowStatsRequest& about) {
         if (about.table >= kTables && about.table != kAllTables) throw error::kRequestTable;
     }
-    std::vector<Flow*> selected(const FlowStatsRequest& about) const {
-        return tables.select(about.table, about.match,
-                             {about.out_port, about.out_group, about.cookie, about.cookie_mask});
+    template <typename Visit>
+    void visit(const FlowStatsRequest& about, const Visit& each) const {
+        tables.visit(about.table, about.match, {about.out_port, about.out_group, about.cookie, about.cookie_mask},
+                     each);
     }
     void put_tally(Wire& out, TallyId id) const {
         const Host::Tally tally = tables.host.tally(id);
@@ -279,6 +284,7 @@ private:
 };
 
 std::vector<Wire> Tables::Impl::statistics(Bytes request, const SessionView& session) {
+    now = host.now_ns();
     try {
         const Asked about = asked(request);
         Reply reply(request, about.header);

@@ -135,11 +135,13 @@ void Worker::send(const Plan& plan) {
 
 void Worker::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets) {
     const BridgeView& bridge = plan.bridges[plan.ports[in_port].bridge];
-    const Rule* normal = bridge.plain ? bridge.pipeline->all_normal.load(std::memory_order_acquire) : nullptr;
+    const of::Pipeline& pipeline = *bridge.pipeline;
+    const bool plain = bridge.plain && pipeline.frag.load(std::memory_order_relaxed) != of::Frag::Drop;
+    const Rule* normal = plain ? pipeline.all_normal.load(std::memory_order_acquire) : nullptr;
     if (normal) [[likely]]
-        switch_normally(plan, in_port, packets, *bridge.pipeline, *normal);
+        switch_normally(plan, in_port, packets, pipeline, *normal);
     else
-        walk_.forward(plan, in_port, packets, *bridge.pipeline, second_);
+        walk_.forward(plan, in_port, packets, pipeline, second_);
 }
 
 void Worker::switch_normally(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets,

@@ -73,7 +73,7 @@ std::set<const Rule*> answers(const std::deque<Known>& rules, const FlowKey& key
         for (const auto& [id, clauses] : ids) {
             if (clauses.first.size() != clauses.second) continue;
             FlowKey with_id = key;
-            with_id.conj_id = Be32::of(id);
+            with_id.tp.conj_id = Be32::of(id);
             found.merge(hard_answers(rules, with_id));
         }
         if (!found.empty()) return found;
@@ -91,8 +91,8 @@ TEST_CASE("classifier: a conjunction of two fields") {
     to.apply = {clause(7, 1, 2)};
     Match source, target, id;
     source.mask.tp.src = target.mask.tp.dst = Be16::of(0xffff);
-    id.mask.conj_id = Be32::of(~0u);
-    id.value.conj_id = Be32::of(7);
+    id.mask.tp.conj_id = Be32::of(~0u);
+    id.value.tp.conj_id = Be32::of(7);
     for (uint16_t port = 1; port <= 3; port++) {
         source.value.tp.src = target.value.tp.dst = Be16::of(port);
         table.insert(source, {&from, nullptr, 1, 0, 10, 0});
@@ -131,8 +131,8 @@ TEST_CASE("classifier: random conjunctions, equal to a naive classifier") {
                         known.program.apply.push_back(clause(id, static_cast<uint8_t>(below(2)), 2));
                 }
             } else if (below(2)) {
-                known.match.mask.conj_id = Be32::of(~0u);
-                known.match.value.conj_id = Be32::of(below(ids));
+                known.match.mask.tp.conj_id = Be32::of(~0u);
+                known.match.value.tp.conj_id = Be32::of(below(ids));
             }
             known.rule = table.insert(known.match, {&known.program, nullptr, 1, 0, known.priority, 0});
             if (below(10) == 0) {
