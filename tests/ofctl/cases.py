@@ -357,7 +357,6 @@ GROUPS = [
         add-group br0 group_id=4294967040,type=all
         add-group br0 group_id=2,type=indirect
         add-group br0 group_id=3,type=all,bucket=group:77
-        add-group br0 group_id=6,type=all,bucket=group:6
         dump-groups br0""", _ALL),
     Script("mod-group", """
         add-group br0 group_id=1,type=all,bucket=output:1

@@ -34,7 +34,7 @@ _REPLACED = [
     (r"dpid:[0-9a-f]{16}", "dpid"),
     (r"addr:[0-9a-f:]{17}", "addr"),
     (r"\b((?:rx |tx )?(?:pkts|bytes|drop|errs|frame|over|crc|coll))=\d+", r"\1"),
-    (r"(lookup|matched)=\d+", r"\1"),
+    (r"(lookup|matched|max_entries)=\d+", r"\1"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "time"),
 ]
 
