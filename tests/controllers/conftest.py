@@ -141,7 +141,7 @@ class Controller:
                 raise LabError(f"the controller has ended:\n{self.log}")
             return f":{port} " in run(*self._inside, "ss", "-Hltn")
 
-        until(listens, f"controller on port {port}", timeout=20)
+        until(listens, f"controller on port {port}", timeout=40)
 
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
