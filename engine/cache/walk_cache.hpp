@@ -90,7 +90,7 @@ private:
     double walking_ = 0;  // cycles a packet
     unsigned failed_ = 0, windows_ = 0;
     static constexpr uint64_t kWatch = 1 << 14, kWindow = 1 << 17, kRest = 1 << 20;
-    static constexpr double kWorth = 60;  // cycles a packet below which lookups are not worth saving
+    static constexpr double kWorth = 120;  // cycles a packet below which lookups are not worth saving
 };
 
 }  // namespace turnout

@@ -16,6 +16,12 @@ void clear_registers(Packet& packet) {
     packet.registers = false;
 }
 
+// Whether the program does nothing but send the packet to another table.
+bool only_goes_on(const of::Program& program) {
+    return program.has_goto && program.apply.empty() && program.meter == 0 && !program.has_write && !program.clear &&
+           !program.has_metadata;
+}
+
 // Whether the program does nothing but output to a port (`port`), or nothing at all (0).
 bool is_plain(const of::Program& program, uint32_t& port) {
     if (program.apply.size() > 1 || program.meter != 0 || program.has_goto || program.has_write || program.clear)
@@ -281,7 +287,12 @@ void Walk::carry_out(const of::Pipeline& pipeline, unsigned table, std::span<con
             matched++;
             matched_bytes += length;
             tallies_.at(found->tally).add(1, length, second_);
-            next_[packets[i]] = static_cast<uint8_t>(one(packets[i], *found));
+            if (only_goes_on(*found->program)) {
+                packets_[packets[i]].rule = found;
+                next_[packets[i]] = found->program->goto_table;
+            } else {
+                next_[packets[i]] = static_cast<uint8_t>(one(packets[i], *found));
+            }
         } else {
             next_[packets[i]] = kDone;
             execute_.miss(packets_[packets[i]], static_cast<uint8_t>(table));
