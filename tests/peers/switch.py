@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from tests.peers import wire
 from tests.peers.wire import Session
 from turnout.lab.daemon import Daemon
@@ -140,9 +142,15 @@ def _macs(session: Session) -> dict[int, bytes]:
     return found
 
 
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("not available here: needs root")
+
+
 @contextlib.contextmanager
 def ovs() -> Iterator[Peer]:
     """A fresh Open vSwitch."""
+    _need_root()
     with OvsNetdev() as switch:
         switch.add_bridge(BRIDGE)
         for number in PORTS:
@@ -157,6 +165,8 @@ def ovs() -> Iterator[Peer]:
 @contextlib.contextmanager
 def turnout(core: int = 1, **settings: str | int) -> Iterator[Peer]:
     """A fresh Turnout daemon; `settings` as `Daemon` takes them."""
+    _need_root()
+    os.environ.pop("OVS_RUNDIR", None)  # it would move the sockets elsewhere
     with Namespace("peer") as namespace, Daemon(cores=[core], **settings) as daemon:
         daemon.add_bridge(BRIDGE)
         peer = Peer("turnout", namespace, daemon.rundir, daemon)
