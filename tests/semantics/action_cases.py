@@ -261,7 +261,7 @@ NICIRA = [
          1, udp(), {2: udp()}, versions=_BOTH),
     case("ovs-actions(7) resubmit:port in the same table", "in_port=1 actions=resubmit:9,3\n in_port=9 actions=2",
          1, udp(), {2: udp(), 3: udp()}, versions=_BOTH),
-    case("ovs-actions(7) resubmit without end stops by itself, what came before stays",
+    case("ovs-actions(7) resubmit without end: stopped, and the packet dropped whole",
          "actions=2,resubmit(,0)", 1, tcp(), {}, versions=_BOTH),
     case("ovs-actions(7) load and move through registers",
          "ip actions=move:NXM_OF_IP_DST[]->NXM_NX_REG0[],load:0xff->NXM_NX_REG0[0..7],"
