@@ -8,13 +8,21 @@
 namespace turnout::of {
 namespace {
 
+constexpr uint8_t kIcmp = 1, kIcmpv6 = 58;
+constexpr Be32 kBottom = Be32::of(0x100);  // of an MPLS label stack
+
 ProgramContext context_of(const Match& match, uint8_t table) {
-    const auto raw = [](const FlowKey& key) {
-        return std::array<uint64_t, 4>{key.eth.type.raw, key.eth.vlan[0].tci.raw, key.net.proto,
-                                       load<uint32_t>(reinterpret_cast<const uint8_t*>(&key.tp))};
+    // ICMP's type and code lie where ports do, and only the former make fields.
+    const bool icmp = match.value.net.proto == kIcmp || match.value.net.proto == kIcmpv6;
+    const auto sides = [&](const FlowKey& key) {
+        const Network& net = key.net;
+        const auto bottom = [&](int i) { return uint64_t{net.mpls_lse[i].raw & kBottom.raw}; };
+        return ProgramContext::Side{
+            uint64_t{key.eth.type.raw} | uint64_t{key.eth.vlan[0].tci.raw} << 16 |
+                uint64_t{key.eth.vlan[1].tci.raw} << 32 | uint64_t{net.proto} << 48 | uint64_t{net.frag} << 56,
+            bottom(0) | bottom(1) << 32, icmp ? uint64_t{key.tp.src.raw} << 16 | key.tp.dst.raw : 0};
     };
-    const auto value = raw(match.value), mask = raw(match.mask);
-    return {value[0], mask[0], value[1], mask[1], value[2], mask[2], value[3], mask[3], table};
+    return {sides(match.value), sides(match.mask), table};
 }
 
 void insert_once(std::vector<uint32_t>& ids, uint32_t id) {

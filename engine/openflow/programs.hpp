@@ -2,6 +2,7 @@
 // The programs that flows share: instructions that came as the same bytes are decoded and kept once. Control only.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@ inline constexpr uint16_t kDeleteLearned = 2;  // Learn::flags: NX_LEARN_F_DELET
 // What decode_program() looks at of a match and of the place: instructions that passed for one context pass for any
 // flow of the same context.
 struct ProgramContext {
-    uint64_t type, type_mask, vlan, vlan_mask, proto, proto_mask, l4, l4_mask;
+    using Side = std::array<uint64_t, 3>;  // of a match: its values, or its masks
+    Side values, masks;
     uint8_t table;
     bool operator==(const ProgramContext&) const = default;
 };

@@ -72,6 +72,7 @@ Tables::Impl::Kind Tables::Impl::kind_of(Bytes message) {
 }
 
 Received Tables::Impl::receive(Bytes data, const SessionView& session) {
+    now = host.now_ns();
     Received received;
     for (;;) {
         const Bytes rest = data.subspan(received.consumed);

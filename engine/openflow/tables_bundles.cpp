@@ -8,6 +8,7 @@
 namespace turnout::of {
 
 Wire Tables::Impl::commit(const std::vector<Bytes>& messages, const SessionView& session) {
+    now = host.now_ns();
     const auto groups_before = groups;
     const auto meters_before = meters;
     const size_t events_before = events.size(), vacancies_before = vacancies.size();
@@ -15,8 +16,8 @@ Wire Tables::Impl::commit(const std::vector<Bytes>& messages, const SessionView&
     in_bundle = true;
     for (const Bytes message : messages) try {
             const auto header = peek(message);
-            if (!header || header->length != message.size() || header->version != session.version)
-                throw error::kRequestLen;
+            if (!header || header->length != message.size()) throw error::kRequestLen;
+            if (header->version != session.version) throw error::kRequestVersion;
             const Kind kind = kind_of(message);
             if (kind == Kind::Other || kind == Kind::Barrier) throw error::kRequestType;
             carry_out(kind, message, session, reply);

@@ -12,7 +12,6 @@ enum : uint8_t { kVacancyDown = 3, kVacancyUp = 4 };  // OFPTR_*
 FlowStats Tables::Impl::stats_of(const Flow& flow) const {
     const Rule& rule = *flow.rule;
     const Host::Tally tally = host.tally(rule.tally);
-    const uint64_t now = host.now_ns();
     const auto seconds = [](uint64_t ns) { return static_cast<uint32_t>(ns / 1'000'000'000); };
     return {.match = pipeline.tables[rule.table]->match_of(rule),
             .program = flow.program,
@@ -61,7 +60,10 @@ std::vector<VacancyEvent> Tables::take_vacancies() { return std::exchange(impl_-
 
 void Tables::monitor(bool all) { impl_->monitored = all; }
 
-FlowStats Tables::describe(const Flow& flow) const { return impl_->stats_of(flow); }
+FlowStats Tables::describe(const Flow& flow) const {
+    impl_->now = impl_->host.now_ns();
+    return impl_->stats_of(flow);
+}
 
 Flow* Tables::lookup(uint8_t table, const FlowKey& key) const {
     if (table >= kTables) return nullptr;
@@ -74,7 +76,8 @@ Flow* Tables::lookup(uint8_t table, const FlowKey& key) const {
 void Tables::for_each(const FlowStatsRequest& request, const std::function<void(const FlowStats&)>& visit) const {
     if (request.table >= kTables && request.table != kAllTables) throw error::kFlowTable;
     const Impl::Filter filter{request.out_port, request.out_group, request.cookie, request.cookie_mask};
-    for (const Flow* flow : impl_->select(request.table, request.match, filter)) visit(impl_->stats_of(*flow));
+    impl_->now = impl_->host.now_ns();
+    impl_->visit(request.table, request.match, filter, [&](const Flow& flow) { visit(impl_->stats_of(flow)); });
 }
 
 void Tables::configure(uint8_t number, const TableConfig& config) {

@@ -58,7 +58,7 @@ std::optional<uint8_t> Tables::Impl::expired(const Flow& flow, uint32_t& due) co
     due = 0;
     const uint32_t second = host.second();
     if (flow.hard) {
-        const uint64_t now = host.now_ns(), end = flow.modified + flow.hard * kSecond;
+        const uint64_t end = flow.modified + flow.hard * kSecond;
         if (now >= end) return kHard;
         due = second + static_cast<uint32_t>((end - now + kSecond - 1) / kSecond);
     }
@@ -81,6 +81,7 @@ void Tables::Impl::schedule(Flow& flow) {
 }
 
 void Tables::Impl::expire() {
+    now = host.now_ns();
     for (Flow* flow : wheel.take(host.second())) {
         if (!flow->rule) continue;  // it was learned by one that has just expired
         uint32_t due = 0;
@@ -138,6 +139,7 @@ void Tables::Impl::shrink_reads() {
 }
 
 void Tables::fin_timeout(Flow* flow, uint16_t idle, uint16_t hard) {
+    impl_->now = impl_->host.now_ns();
     reduce(flow->idle, idle);
     reduce(flow->hard, hard);
     impl_->schedule(*flow);

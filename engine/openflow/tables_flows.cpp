@@ -37,12 +37,7 @@ bool Tables::Impl::Filter::wants(const Flow& flow) const {
 
 std::vector<Flow*> Tables::Impl::select(uint8_t table, const Match& match, const Filter& filter) const {
     std::vector<Flow*> flows;
-    const unsigned first = table == kAllTables ? 0 : table, last = table == kAllTables ? kTables - 1 : table;
-    for (unsigned i = first; i <= last; i++)
-        if (tables[i].flows)
-            pipeline.tables[i]->for_each(match, next(), [&](Rule& rule) {
-                if (filter.wants(*rule.flow)) flows.push_back(rule.flow);
-            });
+    visit(table, match, filter, [&](Flow& flow) { flows.push_back(&flow); });
     return flows;
 }
 
@@ -119,7 +114,7 @@ void Tables::Impl::add_flow(const Match& match, const NewFlow& what, std::shared
         flow.cookie.store(what.cookie, std::memory_order_relaxed);
         flow.idle = what.idle, flow.hard = what.hard;
         flow.importance = what.importance, flow.flags = what.flags;
-        flow.created = flow.modified = host.now_ns();
+        flow.created = flow.modified = now;
         flow.since = host.second();
         replace(flow, std::move(program), resets ? host.new_tally() : flow.rule->tally);
         schedule(flow);
@@ -143,7 +138,7 @@ void Tables::Impl::modify_flow(Flow& flow, std::shared_ptr<SharedProgram> progra
     const uint64_t cookie = flow.cookie.load(std::memory_order_relaxed);
     const bool renamed = !mod.keeps_cookie && mod.new_cookie != cookie;
     if (renamed) flow.cookie.store(mod.new_cookie, std::memory_order_relaxed);
-    flow.modified = host.now_ns();
+    flow.modified = now;
     if (acts_otherwise || resets) replace(flow, std::move(program), resets ? host.new_tally() : flow.rule->tally);
     if (flow.hard) schedule(flow);
     if (acts_otherwise || renamed) report(FlowEvent::Modified, flow, cause);
@@ -153,7 +148,7 @@ Flow& Tables::Impl::insert(const Match& match, const NewFlow& what, std::shared_
                            TallyId tally) {
     auto* flow = new Flow;
     flow->cookie.store(what.cookie, std::memory_order_relaxed);
-    flow->created = flow->modified = host.now_ns();
+    flow->created = flow->modified = now;
     flow->since = host.second();
     flow->idle = what.idle, flow->hard = what.hard;
     flow->importance = what.importance, flow->flags = what.flags;

@@ -120,7 +120,7 @@ void Tables::Impl::set_group(Group group) {
     GroupState& state = groups[group.id];
     if (!state.tally) {
         state.tally = std::make_shared<OwnTally>(host);
-        state.created = host.now_ns();
+        state.created = now;
     }
     group.tally = state.tally->id;
     for (Bucket& bucket : group.buckets) bucket.tally = host.new_tally();

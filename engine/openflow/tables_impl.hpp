@@ -95,6 +95,7 @@ struct Tables::Impl {
     struct Filter {  // which flows a request is about, beyond its match
         uint32_t out_port = kPortAny, out_group = kAnyGroup;
         uint64_t cookie = 0, cookie_mask = 0;
+        bool wants_all() const { return out_port == kPortAny && out_group == kAnyGroup && !cookie_mask; }
         bool wants(const Flow& flow) const;
     };
     struct NewFlow {
@@ -109,6 +110,8 @@ struct Tables::Impl {
                   const Cause& cause);
     void modify_flow(Flow& flow, std::shared_ptr<SharedProgram> program, const FlowMod& mod, const Cause& cause);
     void check(const Program& program, std::span<const uint32_t> groups) const;
+    template <typename Visit>
+    void visit(uint8_t table, const Match& match, const Filter& filter, const Visit& each) const;
     std::vector<Flow*> select(uint8_t table, const Match& match, const Filter& filter) const;
     std::vector<Flow*> select_strict(uint8_t table, const Match& match, uint16_t priority, const Filter& filter) const;
     // What all changes are made of, each of which can be undone before it is published:
@@ -180,6 +183,7 @@ struct Tables::Impl {
     };
 
     Host& host;
+    uint64_t now = 0;  // [ns] when the call under way began
     Pipeline pipeline{host.reclaimer()};
     std::array<Table, kTables> tables;
     Programs programs;
@@ -209,5 +213,17 @@ struct Tables::Impl {
     size_t settled = 0;  // events whose version has been published
     std::vector<VacancyEvent> vacancies;
 };
+
+// The flows of the next version that the match covers and the filter wants.
+template <typename Visit>
+void Tables::Impl::visit(uint8_t table, const Match& match, const Filter& filter, const Visit& each) const {
+    const bool all = filter.wants_all();
+    const unsigned first = table == kAllTables ? 0 : table, last = table == kAllTables ? kTables - 1 : table;
+    for (unsigned i = first; i <= last; i++)
+        if (tables[i].flows)
+            pipeline.tables[i]->for_each(match, next(), [&](Rule& rule) {
+                if (all || filter.wants(*rule.flow)) each(*rule.flow);
+            });
+}
 
 }  // namespace turnout::of

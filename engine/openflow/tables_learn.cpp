@@ -66,6 +66,7 @@ Learned make(const Learn& learn, const FlowKey& key) {
 
 void Tables::Impl::learn(const Learn& learn, const FlowKey& key) {
     if (learn.table >= kTables) return;
+    now = host.now_ns();
     Learned made = make(learn, key);
     Program acts;
     acts.apply = std::move(made.actions);

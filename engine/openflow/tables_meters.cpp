@@ -33,7 +33,7 @@ void Tables::Impl::set_meter(const MeterMod& mod) {
     MeterState& state = meters[mod.id];
     if (!state.tally) {
         state.tally = std::make_shared<OwnTally>(host);
-        state.created = host.now_ns();
+        state.created = now;
     }
     state.meter = {new Meter{.id = mod.id,
                              .config = mod.config,

@@ -2,6 +2,7 @@
 // Groups, meters, bundles and statistics, from the text of OpenFlow 1.3.5, 6.5 and 6.7, and 1.4, 6.8.
 #include <doctest/doctest.h>
 
+#include "engine/openflow/programs.hpp"
 #include "tests/engine/tables_fixture.hpp"
 
 using namespace turnout;
@@ -219,7 +220,7 @@ TEST_CASE("statistics of many flows come in messages of less than 64 KiB, all bu
     CHECK(first_error(bench.tables.statistics(multipart(1), bench.session)[0]).has_value());
 }
 
-TEST_CASE("a packet learns a flow; learning it again renews it; it goes with the flow that learned it") {
+TEST_CASE("a packet learns a flow; learning it again renews it, or moves it; FIN shortens its life") {
     Bench bench;
     const Field* dst = find_field("eth_dst");
     const Field* src = find_field("eth_src");
@@ -261,4 +262,31 @@ TEST_CASE("a packet learns a flow; learning it again renews it; it goes with the
     bench.tables.expire();
     CHECK(bench.flows().empty());
     CHECK(bench.tables.lookup(1, packet) == nullptr);
+}
+
+TEST_CASE("what was learned with delete_learned goes with the last flow that learns it") {
+    Bench bench;
+    const Wire learn = Builder{}
+                           .u16(0xffff)
+                           .u16(32)
+                           .u32(kNiciraVendor)
+                           .u16(16)
+                           .zeros(4)
+                           .u16(1)
+                           .u64(5)
+                           .u16(kDeleteLearned)
+                           .u8(1)
+                           .zeros(5)
+                           .bytes;
+    bench.send(flow_mod({.priority = 1, .match = in_port(1), .instructions = apply(learn)}));
+    bench.send(flow_mod({.priority = 2, .match = in_port(2), .instructions = apply(learn)}));
+    bench.send(flow_mod({.table = 1, .priority = 3, .cookie = 5}));
+    bench.send(flow_mod({.table = 1, .priority = 4, .cookie = 6}));
+    CHECK(bench.flows().size() == 4);
+    bench.send(flow_mod({.command = FlowMod::Delete, .match = in_port(1)}));
+    CHECK(bench.flows().size() == 3);
+    bench.send(flow_mod({.command = FlowMod::Modify, .match = in_port(2)}));
+    REQUIRE(bench.flows().size() == 2);
+    CHECK(bench.flow(2).priority == 2);
+    CHECK(bench.flow(4).cookie == 6);
 }
