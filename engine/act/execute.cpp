@@ -24,6 +24,7 @@ void Execute::begin(const Plan& plan, BridgeNo bridge, PortNo in_port, const of:
     version_ = version;
     second_ = second;
     in_port_ = in_port;
+    from_controller_ = false;
     const PortNo local = bridge_->local;
     blamed_ = in_port != kNoPort ? in_port : local != kNoPort ? local : PortNo{0};
 }
@@ -76,6 +77,7 @@ Execute::Step Execute::instructions(Packet& packet, const Rule& rule, const Cont
 
 void Execute::actions(Packet& packet, const of::Actions& actions) {
     packet.rule = nullptr;
+    from_controller_ = true;
     run(packet, actions, {nullptr, 0, Reason::PacketOut, 0, packet.set == nullptr});
 }
 

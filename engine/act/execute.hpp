@@ -11,6 +11,7 @@
 
 #include <array>
 #include <span>
+#include <utility>
 
 #include "engine/act/bits.hpp"
 #include "engine/act/packet.hpp"
@@ -36,6 +37,7 @@ public:
         trail_ = trail;
         tables_left_ = kMostTables;
         stack_n_ = 0;
+        holds_ = true;
     }
 
     // A rule's instructions; its tally is the caller's business. Returns the table that the packet goes to next.
@@ -50,6 +52,9 @@ public:
     void action_set(Packet& packet);
     // The mbuf goes where the last output said: counts the drop if nowhere, else the caller sends it (Packet::out).
     bool settle(Packet& packet);
+    // Copies that left since next_packet() leave now, or not at all where the packet's walk was cut off: a loop of
+    // resubmits multiplies nothing.
+    void settle_copies(const Packet& packet);
     // A packet to a port that is good to go, or to NORMAL.
     void send(rte_mbuf* packet, PortNo to);
     // The port for the way that many packets go, as output() would find it; reason set if it is kNowhere.
@@ -163,6 +168,10 @@ private:
     uint32_t second_ = 0;
     BridgeNo bridge_no_ = 0;
     PortNo in_port_ = kNoPort, blamed_ = 0;
+    bool from_controller_ = false;  // a packet-out
+    bool holds_ = false;            // copies wait in held_
+    unsigned held_n_ = 0;
+    std::array<std::pair<rte_mbuf*, PortNo>, 128> held_;
     Depth lookup_depth_ = Depth::L2;
     bool hides_ports_ = false;
     Trail* trail_ = nullptr;  // of the packet under way

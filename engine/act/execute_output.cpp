@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ports: plain, reserved, the learning switch's, controllers.
 #include <algorithm>
+#include <utility>
 
 #include "engine/act/act.hpp"
 #include "engine/act/execute.hpp"
@@ -48,8 +49,21 @@ PortNo Execute::plain_port(uint32_t of_port, uint32_t of_in_port, Drop& why) con
     return lets_out(plan_->ports[port], why) ? port : kNoPort;
 }
 
+void Execute::settle_copies(const Packet& packet) {
+    const bool dropped = packet.why == Drop::TooManyResubmits && packet.out == Packet::kNowhere && !packet.sent;
+    const unsigned n = std::exchange(held_n_, 0);
+    holds_ = false;
+    for (const auto& [copy, to] : std::span(held_).first(n))
+        if (dropped)
+            rte_pktmbuf_free(copy);
+        else
+            send(copy, to);
+}
+
 void Execute::send(rte_mbuf* packet, PortNo to) {
-    if (to == Packet::kNormal)
+    if (holds_ && held_n_ < held_.size())
+        held_[held_n_++] = {packet, to};
+    else if (to == Packet::kNormal)
         normal(packet);
     else
         tx_.push(*plan_, to, {&packet, 1});
@@ -139,6 +153,9 @@ Execute::Step Execute::to_controller(Packet& packet, const of::Controller& actio
 
 void Execute::packet_in(Packet& packet, Reason reason, uint16_t controller, uint16_t max_len,
                         const std::shared_ptr<const std::vector<uint8_t>>* userdata, const Context& context) {
+    const bool missed = reason == Reason::NoMatch || reason == Reason::ExplicitMiss || reason == Reason::ImplicitMiss;
+    if (missed && in_port_ != kNoPort && plan_->ports[in_port_].config & kNoPacketIn) return;
+    if (from_controller_ && !missed && reason != Reason::InvalidTtl) reason = Reason::PacketOut;
     if (!write(packet) || !need(packet, packet.depth)) return tx_.counters(blamed_).drop(Drop::NoMbuf);
     rte_mbuf* copy = copy_for_controller(packet.mbuf);
     if (!copy) return tx_.counters(blamed_).drop(Drop::NoMbuf);

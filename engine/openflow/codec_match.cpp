@@ -224,6 +224,8 @@ bool prereq_met(const Field& field, const FlowKey& value) {
     return applies(field, value);
 }
 
+constexpr uint32_t kPacketType = 0x80005804;
+
 void pull_fields(Bytes entries, Match& match, Cookie* cookie, bool strict) {
     const MatchSlots& slots = match_slots();
     while (!entries.empty()) {
@@ -243,6 +245,10 @@ void pull_fields(Bytes entries, Match& match, Cookie* cookie, bool strict) {
             const bool onf = be32(value) == kOnfVendor && (header >> 9 & 0x7f) == 42;
             header = onf ? oxm_header(0x8000, 42, 0) | (header & kMaskBit) | static_cast<uint32_t>(length - 4) : ~0u;
             value += 4;
+        }
+        if (header == kPacketType) {  // OpenFlow 1.5's, which ovs-ofctl sends to all: Ethernet is all there is
+            if (be32(value) != 0) throw error::kMatchValue;
+            continue;
         }
         const MatchSlot* slot = slots.find(header);
         if (slot == nullptr) {

@@ -312,6 +312,7 @@ unsigned Walk::one(uint8_t i, const Rule& rule) {
         next = kDone;
     }
     if (next == kDone) execute_.action_set(packet);
+    execute_.settle_copies(packet);
     return next;
 }
 
@@ -368,6 +369,7 @@ void Walk::packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second) {
     parse_again(packet, Depth::L4);
     execute_.actions(packet, outgoing.actions);
     execute_.action_set(packet);
+    execute_.settle_copies(packet);
     constexpr uint8_t kFirst[] = {0};
     leave(plan, kFirst);
 }
