@@ -73,6 +73,8 @@ class Rules:
                     break
                 probe = packet.copy()
                 probe.set("conj_id", ident, 0xFFFFFFFF)
+                if probe.frag:
+                    probe = _without_ports(probe)
                 if found := self._search(rules, probe, conjunctive=False):
                     return found
         return hard
