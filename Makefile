@@ -76,9 +76,10 @@ lab: build ## the long scenes: QEMU guests, soak, restarts
 	python -m pytest -m "lab or not lab" tests/e2e $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(VENV)/.ready ## fuzz the parser for SECONDS (default 600)
+fuzz: build ## parser and decoder for SECONDS (default 600), then PACKETS (default 10 M) through engine and interpreter
 	scripts/packages fuzz
 	tests/fuzz/run $(or $(SECONDS),600)
+	python -m tests.openflow.property --packets $(or $(PACKETS),10000000) --seed $(or $(SEED),$$(date +%s))
 
 .PHONY: clean
 clean: ## remove what was built

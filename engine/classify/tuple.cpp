@@ -46,7 +46,7 @@ void Tuple::put(const Buckets& all, Place place, Ref ref) {
         Bucket& bucket = *all.at(b);
         for (unsigned i = 0; i < Bucket::kSlots; i++) {
             if (bucket.tag(i)) continue;
-            bucket.refs[i].store(ref.bits, std::memory_order_relaxed);
+            bucket.refs[i].store(ref.bits, std::memory_order_release);
             bucket.set_tag(i, place.tag());
             return;
         }

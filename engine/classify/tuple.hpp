@@ -70,7 +70,8 @@ struct alignas(kLine) Bucket {
     // What is in the first of these slots; anything if there is none.
     const Entry* first(unsigned slots) const;
     bool goes_on() const { return lane(kSlots) != 0; }
-    Ref ref(unsigned i) const { return {refs[i].load(std::memory_order_relaxed)}; }
+    // Acquires by itself: behind a stale tag there may be another rule by now, which must be whole.
+    Ref ref(unsigned i) const { return {refs[i].load(std::memory_order_acquire)}; }
 
     // --- control
     void set_tag(unsigned i, uint16_t tag) {
