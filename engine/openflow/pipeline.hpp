@@ -29,10 +29,10 @@ struct Bucket {
 };
 
 struct Group {
-    enum Type : uint8_t { All, Select, Indirect, FastFailover } type;
-    uint32_t id;
+    enum Type : uint8_t { All, Select, Indirect, FastFailover } type = All;
+    uint32_t id = 0;
     std::vector<Bucket> buckets;
-    TallyId tally;
+    TallyId tally = 0;
     bool dp_hash = true;  // select: by the 5-tuple; else by `fields`
     uint64_t hash_param = 0;
     std::vector<const Field*> fields;                                  // NTR selection_method=hash,fields(…)

@@ -96,6 +96,7 @@ void Tables::Impl::expire() {
             evict(table, tables[table].flows - tables[table].config.limit);
     publish();
     if (may_shrink) shrink_reads();
+    for (auto& table : pipeline.tables) table->tidy();
 }
 
 // Evicts flows of the least importance, then those that will expire first. Flows without timeouts are not evicted, as
