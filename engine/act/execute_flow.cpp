@@ -45,6 +45,7 @@ void Execute::count(TallyId tally, const Packet& packet) { tallies_.at(tally).ad
 void Execute::miss(Packet& packet, uint8_t table) {
     packet.why = Drop::NoRule;
     if (!pipeline_->miss_to_controller[table].load(std::memory_order_relaxed)) return;
+    if (in_port_ != kNoPort && plan_->ports[in_port_].config & kNoPacketIn) return;
     const uint16_t length = pipeline_->miss_send_len.load(std::memory_order_relaxed);
     packet.rule = nullptr;
     packet_in(packet, Reason::NoMatch, 0, length, nullptr, {nullptr, table, Reason::NoMatch, 0, false});
@@ -205,6 +206,7 @@ Execute::Step Execute::bucket(Packet& packet, const of::Group&, const of::Bucket
         return last;
     });
     packet.opaque = opaque;
+    if (trail_) trail_->close();  // nor does anything after it follow from the key alone
     return step;
 }
 

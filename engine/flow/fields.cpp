@@ -36,7 +36,7 @@ enum : unsigned { RO = 0, M = 1, W = 2, MW = M | W, VIEW = 4, ONF = 8 };
           NX(111 + number, 16), true, true, true, false}
 
 constexpr Field kFields[] = {
-    WHOLE("in_port", arrival.in_port, Decimal, Pushed, OXM(0, 4), NONE, RO),
+    WHOLE("in_port", arrival.in_port, Decimal, Pushed, OXM(0, 4), NONE, W),
     PART("in_port_nxm", arrival.in_port, 0, 16, Decimal, Pushed, NONE, NXM(0, 2), W | VIEW),  // OpenFlow 1.0's number
     WHOLE("in_phy_port", arrival.in_phy_port, Decimal, Pushed, OXM(1, 4), NONE, RO),
     WHOLE("metadata", arrival.metadata, Hex, Pushed, OXM(2, 8), NONE, MW),

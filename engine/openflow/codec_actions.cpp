@@ -125,7 +125,8 @@ constexpr uint16_t kSetFieldType = 25;
 void set_field(Reader in, Actions& out) {
     const Entry entry = pull_entry(in);
     if (entry.masked) throw error::kSetMask;
-    if (!entry.field->writable || !in.zeros()) throw error::kSetArgument;
+    // OpenFlow 1.3.5, section 7.2.5: in_port is not to be set; Open vSwitch lets NXM's load do it.
+    if (!entry.field->writable || entry.field->name == "in_port" || !in.zeros()) throw error::kSetArgument;
     SetField set{entry.field, entry.value, entry.mask, SetField::Set};
     // OpenFlow 1.3.5, section 7.2.3.7: OFPVID_PRESENT must be set.
     if (entry.field->name == "vlan_vid" && !(entry.value[0] & 0x10)) throw error::kSetArgument;

@@ -147,7 +147,7 @@ PacketOut decode_packet_out(Bytes message) {
     if (length % 8 != 0) throw error::kRequestLen;
     const Bytes actions = in.take(length);
     packet.frame = packet.buffer == 0xffffffff ? in.rest() : Bytes{};
-    if (packet.buffer == 0xffffffff && packet.frame.size() < kEtherHeader) throw error::kRequestPacket;
+    if (!packet.frame.empty() && packet.frame.size() < kEtherHeader) throw error::kRequestPacket;
     packet.actions = ActionReader{version}.list(actions);
 
     FlowKey key{};

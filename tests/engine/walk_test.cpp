@@ -323,15 +323,15 @@ TEST_CASE("packet-ins") {
         rte_pktmbuf_free(events[0].packet);
         return std::pair(sent, events[0]);
     };
-    const Bytes cut(kTtl63.begin(), kTtl63.begin() + 20);
-    CHECK(check(1, kPlain, Reason::Action, cut).second.key.reg[2].host() == 5);
-    const auto [sent, event] = check(2, kPlain, Reason::NoMatch, Bytes(kPlain.begin(), kPlain.begin() + 40));
+    // Whole, whatever max_len says: nothing is kept here that a controller could ask for later.
+    CHECK(check(1, kPlain, Reason::Action, kTtl63).second.key.reg[2].host() == 5);
+    const auto [sent, event] = check(2, kPlain, Reason::NoMatch, kPlain);
     CHECK(sent == Frames{{3, {kPlain}}});
     CHECK(event.controller == 7);
     CHECK(event.userdata == userdata);
     check(3, expired, Reason::InvalidTtl, expired);
     CHECK(scene.dropped(Drop::TtlExpired) == 1);
-    check(4, kPlain, Reason::ActionSet, {});
+    check(4, kPlain, Reason::ActionSet, kPlain);
     check(5, kPlain, Reason::ExplicitMiss, kPlain);
     CHECK(scene.dropped(Drop::ByRule) == 0);
 }
@@ -345,7 +345,8 @@ TEST_CASE("a table miss goes to the controller where OpenFlow 1.0 wants it") {
     const std::vector<Event> events = scene.events();
     REQUIRE(events.size() == 1);
     CHECK(events[0].reason == Reason::NoMatch);
-    CHECK(events[0].packet->pkt_len == 30);
+    CHECK(events[0].packet->pkt_len == kPlain.size());
+    CHECK(events[0].max_len == 30);
     CHECK(events[0].cookie == ~uint64_t{0});
     rte_pktmbuf_free(events[0].packet);
     scene.port(1).config = kNoPacketIn;
