@@ -373,8 +373,7 @@ void Datapath::take(Event& event, std::vector<of::PacketIn>& packets) {
     } else if (tables && event.kind == Event::Learn) {
         tables->learn(*event.learn, event.key);
     } else if (tables) {
-        if (of::Flow* flow = tables->lookup(event.table, event.key))
-            tables->fin_timeout(flow, event.idle, event.hard);
+        if (of::Flow* flow = tables->lookup(event.table, event.key)) tables->fin_timeout(flow, event.idle, event.hard);
     }
 }
 
