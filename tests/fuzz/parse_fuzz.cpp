@@ -87,7 +87,7 @@ void check_absent(const FlowKey& key, const Layers& layers) {
         HOLDS(all_bytes(key.net.ipv6_src, 0) && key.net.ipv6_label == Be32{} && all_bytes(key.tp.nd_target, 0));
     if (type != 0x0800 && !arp) HOLDS(key.net.ipv4_src == Be32{} && key.net.ipv4_dst == Be32{});
     if (!arp) HOLDS(all_bytes(key.net.arp_sha, 0) && all_bytes(key.net.arp_tha, 0));
-    HOLDS(key.eth.reserved == 0 && key.net.reserved == 0 && key.tp.reserved0 == 0 && key.tp.reserved1 == 0);
+    HOLDS(key.eth.reserved == 0 && key.net.reserved == 0 && key.tp.reserved0 == 0 && key.tp.conj_id == Be32{});
 }
 
 // All the bits that have a name.
