@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tallies: packets, bytes and time of last use for anything that has an id (flows, buckets, meters, tables). Each
-// worker has cells of its own; control sums them. Control makes room for an id before a worker can meet it.
+// worker has cells of its own; control sums them.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
 
 #include "engine/base/counters.hpp"
+#include "engine/base/reserved.hpp"
 
 namespace turnout {
 
@@ -17,7 +16,7 @@ using TallyId = uint32_t;
 // One worker's cells.
 class Tallies {
 public:
-    struct Cell {
+    struct alignas(32) Cell {  // never across two cache lines
         Counter packets, bytes;
         std::atomic<uint32_t> used{0};  // the worker's second
 
@@ -27,22 +26,14 @@ public:
             used.store(second, std::memory_order_relaxed);
         }
     };
-    static constexpr unsigned kChunk = 1 << 14, kChunks = 1 << 12;
+    static constexpr size_t kMost = 1 << 26;
 
-    ~Tallies() {
-        for (auto& chunk : chunks_) delete[] chunk.load(std::memory_order_relaxed);
-    }
-    // Control: before `id` is published.
-    void make_room(TallyId id) {
-        auto& chunk = chunks_[id / kChunk];
-        if (!chunk.load(std::memory_order_relaxed)) chunk.store(new Cell[kChunk], std::memory_order_release);
-    }
-    Cell& at(TallyId id) { return chunks_[id / kChunk].load(std::memory_order_relaxed)[id % kChunk]; }
-    const Cell& at(TallyId id) const { return const_cast<Tallies*>(this)->at(id); }
+    Cell& at(TallyId id) { return cells_[id]; }
+    const Cell& at(TallyId id) const { return cells_[id]; }
     void prefetch(TallyId id) { __builtin_prefetch(&at(id), 1); }
 
 private:
-    std::array<std::atomic<Cell*>, kChunks> chunks_{};
+    Reserved<Cell> cells_{kMost};
 };
 
 }  // namespace turnout

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/fdb/fdb.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <new>
 #include <random>
 
 namespace turnout {
@@ -20,17 +17,6 @@ bool replace(Entry* slot, const Entry& expected, const Entry& desired) {
 }
 
 }  // namespace
-
-Fdb::Table::Table(uint64_t buckets) : buckets_(buckets) {
-    // Untouched pages of an anonymous mapping cost nothing.
-    const size_t bytes = buckets * kWays * sizeof(Entry);
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    madvise(memory, bytes, MADV_HUGEPAGE);
-    slots_ = static_cast<Entry*>(memory);
-}
-
-Fdb::Table::~Table() { munmap(slots_, buckets() * kWays * sizeof(Entry)); }
 
 Fdb::Fdb(uint32_t limit, uint32_t aging) : limit_(limit), aging_(aging) {
     table_ = new Table(buckets_for(std::min(limit, kStart)));
@@ -86,18 +72,39 @@ int64_t Fdb::copy(const Table& from, const Table& to) const {
     return copied;
 }
 
-Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
-    Entry* victim = nullptr;  // an empty slot, or else the entry longest unheard of
-    Entry old;
+// An entry of the two full buckets moves to its own other bucket if there is room; then its slot is free. Both copies
+// say the same while there are two.
+bool Fdb::make_room(uint64_t hash) {
     const Table& in = table();
     for (Entry* bucket : {in.first(hash), in.second(hash)})
         for (unsigned way = 0; way < kWays; way++) {
             const Entry entry = load(bucket + way);
-            if (!victim || (old.key != 0 && (entry.key == 0 || entry.seen < old.seen))) {
-                victim = bucket + way;
-                old = entry;
-            }
+            if (entry.key == 0) return true;
+            const uint64_t h = this->hash(entry.key);
+            Entry* free = find_in(bucket == in.first(h) ? in.second(h) : in.first(h), 0);
+            const Entry empty = free ? load(free) : entry;
+            if (empty.key == 0 && replace(free, empty, entry) && replace(bucket + way, entry, Entry{})) return true;
         }
+    return false;
+}
+
+Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
+    const Table& in = table();
+    const auto choose = [&](Entry& old) {  // an empty slot, or else the entry longest unheard of
+        Entry* victim = nullptr;
+        for (Entry* bucket : {in.first(hash), in.second(hash)})
+            for (unsigned way = 0; way < kWays; way++) {
+                const Entry entry = load(bucket + way);
+                if (!victim || (old.key != 0 && (entry.key == 0 || entry.seen < old.seen))) {
+                    victim = bucket + way;
+                    old = entry;
+                }
+            }
+        return victim;
+    };
+    Entry old;
+    Entry* victim = choose(old);
+    if (old.key != 0 && make_room(hash)) victim = choose(old);
     if (!replace(victim, old, {.key = key, .seen = now, .port = port})) return Learned::NoRoom;
     if (old.key != 0) {
         generation_.fetch_add(1, std::memory_order_release);

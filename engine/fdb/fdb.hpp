@@ -29,6 +29,7 @@
 #include <memory>
 #include <span>
 
+#include "engine/base/reserved.hpp"
 #include "engine/base/types.hpp"
 
 namespace turnout {
@@ -95,19 +96,16 @@ public:
     // Slots, twice as many as addresses that find room for certain.
     class Table {
     public:
-        explicit Table(uint64_t buckets);
-        ~Table();
-        Table(const Table&) = delete;
-        Table& operator=(const Table&) = delete;
+        explicit Table(uint64_t buckets) : slots_(buckets * kWays), buckets_(buckets) {}
 
         uint64_t buckets() const { return buckets_; }
-        std::span<Entry> slots() const { return {slots_, buckets_ * kWays}; }
-        Entry* bucket(uint64_t number) const { return slots_ + number * kWays; }
+        std::span<Entry> slots() const { return {slots_.data(), slots_.size()}; }
+        Entry* bucket(uint64_t number) const { return slots_.data() + number * kWays; }
         Entry* first(uint64_t hash) const { return bucket((hash >> 32) * buckets_ >> 32); }
         Entry* second(uint64_t hash) const { return bucket((hash & 0xffff'ffff) * buckets_ >> 32); }
 
     private:
-        Entry* slots_;
+        Reserved<Entry> slots_;
         uint64_t buckets_;
     };
 
@@ -136,6 +134,7 @@ private:
             if (__atomic_load_n(&bucket[way].key, __ATOMIC_RELAXED) == key) return bucket + way;
         return nullptr;
     }
+    bool make_room(uint64_t hash);
     Learned insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
     Learned move(Entry* slot, const Entry& entry, uint64_t key, PortNo port, uint32_t now);
     bool alive(const Entry& entry, uint32_t now) const {

@@ -29,7 +29,6 @@ public:
         } else {
             id = static_cast<TallyId>(bases_.size());
             bases_.emplace_back();
-            for (Tallies* worker : workers_) worker->make_room(id);
         }
         return id;
     }

@@ -20,7 +20,6 @@ Device::Sent Wire::tx(uint16_t, std::span<rte_mbuf*> packets) {
 
 Scene::Scene(WalkCache::Policy policy)
     : mailbox(-1, 32, 32), walk(std::make_unique<Walk>(tx, *tallies, mailbox, policy)) {
-    tallies->make_room(0);
     BridgeView& bridge = plan.bridges[0];
     auto fdb = std::make_shared<Fdb>(1024, 300);
     plan.fdbs.push_back(fdb);
@@ -59,10 +58,7 @@ Scene::~Scene() {
     for (auto& table : pipeline.tables) table->published(pipeline.version);
 }
 
-TallyId Scene::new_tally() {
-    tallies->make_room(tally_n_);
-    return tally_n_++;
-}
+TallyId Scene::new_tally() { return tally_n_++; }
 
 Rule* Scene::add(uint8_t table, uint16_t priority, const Match& match, of::Program program) {
     programs_.push_back(std::move(program));
