@@ -69,10 +69,9 @@ private:
     void probe(const Tuple& tuple) {
         pack(tuple.layout());
         const Tuple::Buckets& buckets = tuple.buckets();
-        for (unsigned a = 0; a < n_active_; a++) {
-            places_[a] = tuple.place(packed_, active_[a]);
-            __builtin_prefetch(buckets.at(places_[a].home()));
-        }
+        const auto active = std::span<const uint8_t>(active_).first(n_active_);
+        tuple.places(packed_, active, places_);
+        for (unsigned a = 0; a < n_active_; a++) __builtin_prefetch(buckets.at(places_[a].home()));
         for (unsigned a = 0; a < n_active_; a++) collect(tuple, buckets, active_[a], places_[a]);
         decide(tuple);
     }
@@ -130,12 +129,22 @@ private:
         n_found_ += found;
     }
 
-    // Keeps what is wanted, visible and better than before; again without branches, as nothing predicts them.
+    // Keeps what is wanted, visible and better than before. Without branches, as nothing predicts them.
     void decide(const Tuple& tuple) {
-        const unsigned words = tuple.layout().words();
+        if (!tuple.uniform())
+            decide(tuple.layout().words(),
+                   [this](const Entry& rule) { return shapes_.load(std::memory_order_acquire)[rule.shape]->packed; });
+        else if (tuple.layout().words() == kUsualWords)
+            decide(kUsualWords, [mask = tuple.packed_mask()](const Entry&) { return mask; });
+        else
+            decide(tuple.layout().words(), [mask = tuple.packed_mask()](const Entry&) { return mask; });
+    }
+
+    template <typename MaskOf>
+    [[gnu::always_inline]] void decide(unsigned words, MaskOf mask_of) {
         for (unsigned f = 0; f < n_found_; f++) {
             const auto [rule, packet] = found_[f];
-            const uint64_t* const mask = shapes_.load(std::memory_order_acquire)[rule->shape]->packed;
+            const uint64_t* const mask = mask_of(*rule);
             const uint64_t* const values = rule->values();
             uint64_t differs = 0;
             for (unsigned w = 0; w < words; w++) differs |= (packed_[w][packet] & mask[w]) ^ values[w];
@@ -152,6 +161,7 @@ private:
         unsigned packet;
     };
     static constexpr unsigned kFound = 2 * kBurst;
+    static constexpr unsigned kUsualWords = 3;  // of the layout for IPv4: what it is worth to unroll
 
     const std::span<const FlowKey* const> keys_;
     const Version at_;

@@ -55,6 +55,7 @@ void Tuple::put(const Buckets& all, Place place, Ref ref) {
 }
 
 void Tuple::insert(const Entry* entry, Reclaimer& reclaimer) {
+    if (entry->shape != shape_) uniform_.store(false, std::memory_order_relaxed);
     if (size_ + 1 > kMeanMax * (buckets().mask + 1)) resize(2 * (buckets().mask + 1), reclaimer);
     const Place at = place(entry->values());
     put(buckets(), at, Ref::of(entry, at));

@@ -119,13 +119,30 @@ public:
     uint32_t own_shape() const { return shape_; }
     bool soft() const { return soft_; }      // its rules are clauses of conjunctions
     unsigned bits() const { return bits_; }  // of the mask
+    // Whether all its rules look at the tuple's own bits. Once false it stays so: a worker that still sees true is at a
+    // version to which no other rule is visible.
+    bool uniform() const { return uniform_.load(std::memory_order_relaxed); }
     const Buckets& buckets() const { return *buckets_.load(std::memory_order_acquire); }
 
     Place place(const uint64_t* packed) const {
-        return hash([packed](unsigned w) { return packed[w]; });
+        return hash([packed](unsigned w) { return packed[w]; }, n_used_);
     }
-    Place place(const PackedBurst& packed, size_t i) const {
-        return hash([&packed, i](unsigned w) { return packed[w][i]; });
+    // Those of some packets of a burst.
+    void places(const PackedBurst& packed, std::span<const uint8_t> packets, Place* places) const {
+        const auto each = [&](auto n) {
+            for (size_t a = 0; a < packets.size(); a++)
+                places[a] = hash([&](unsigned w) { return packed[w][packets[a]]; }, n);
+        };
+        switch (n_used_) {  // few words: unrolled
+            case 1:
+                return each(std::integral_constant<unsigned, 1>());
+            case 2:
+                return each(std::integral_constant<unsigned, 2>());
+            case 3:
+                return each(std::integral_constant<unsigned, 3>());
+            default:
+                return each(n_used_);
+        }
     }
 
     // --- control
@@ -147,10 +164,10 @@ private:
     static const uint64_t* secrets();  // kMaxWords odd numbers that nobody outside knows
 
     // Multiply and fold, a word at a time. Which packets share a bucket depends on the secrets alone.
-    template <typename Word>
-    Place hash(Word get) const {
+    template <typename Word, typename N>
+    [[gnu::always_inline]] Place hash(Word get, N n) const {
         uint64_t h = 0;
-        for (unsigned i = 0; i < n_used_; i++) {
+        for (unsigned i = 0; i < n; i++) {
             const unsigned w = used_[i];
             const auto product = static_cast<unsigned __int128>(h ^ (get(w) & packed_[w])) * secrets_[i];
             h = static_cast<uint64_t>(product >> 64) ^ static_cast<uint64_t>(product);
@@ -169,6 +186,7 @@ private:
     uint8_t n_used_ = 0, used_[kMaxWords];  // words with bits of the mask
     uint64_t packed_[kMaxWords];
     std::atomic<const Buckets*> buckets_;
+    std::atomic<bool> uniform_{true};
     size_t size_ = 0;
     std::map<uint16_t, size_t> priorities_;  // rules of each
     FlowKey mask_;
