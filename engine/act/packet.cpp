@@ -21,10 +21,7 @@ Part part_of(size_t offset) {
     return kPartPipeline;
 }
 
-std::span<const uint8_t> head_of(const rte_mbuf* mbuf, std::array<uint8_t, kHead>& spare) {
-    const auto* first = rte_pktmbuf_mtod(mbuf, const uint8_t*);
-    if (mbuf->data_len >= kHead || mbuf->data_len == mbuf->pkt_len) [[likely]]
-        return {first, mbuf->data_len};
+std::span<const uint8_t> head_of_chain(const rte_mbuf* mbuf, std::array<uint8_t, kHead>& spare) {
     const uint32_t length = std::min<uint32_t>(kHead, mbuf->pkt_len);
     const void* read = rte_pktmbuf_read(mbuf, 0, length, spare.data());
     return {static_cast<const uint8_t*>(read), read ? length : 0};

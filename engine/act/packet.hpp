@@ -48,18 +48,25 @@ struct Packet {
     bool opaque;      // what it finds from here on depends on more than the key that it came with
     bool sent;        // copies went somewhere: nothing is dropped if the mbuf itself goes nowhere
     PortNo out;
-    Drop why;                // if it goes nowhere
-    uint32_t queue;          // set_queue; no port has queues yet
-    const Rule* rule;        // the last that it matched; null: none yet
-    ActionSet* set;          // null: write_actions have no effect (within clone and bucket)
-    bool registers = false;  // tunnel, registers, marks may be other than zero; survives from burst to burst
+    Drop why;          // if it goes nowhere
+    uint32_t queue;    // set_queue; no port has queues yet
+    const Rule* rule;  // the last that it matched; null: none yet
+    ActionSet* set;    // null: write_actions have no effect (within clone and bucket)
+    // Of the last packet that was here, for the next one:
+    bool registers = false;  // tunnel, registers, marks may be other than zero
+    bool usual = false;      // the key is as parse_usual() left it, ports, metadata and registers apart
 
     uint8_t* bytes() const { return rte_pktmbuf_mtod(mbuf, uint8_t*); }
 };
 
 // The contiguous start of a frame that is long enough to parse; `spare` takes it where the first segment is too short.
 inline constexpr size_t kHead = 256;
-std::span<const uint8_t> head_of(const rte_mbuf* mbuf, std::array<uint8_t, kHead>& spare);
+std::span<const uint8_t> head_of_chain(const rte_mbuf* mbuf, std::array<uint8_t, kHead>& spare);
+inline std::span<const uint8_t> head_of(const rte_mbuf* mbuf, std::array<uint8_t, kHead>& spare) {
+    if (mbuf->data_len >= kHead || mbuf->data_len == mbuf->pkt_len) [[likely]]
+        return {rte_pktmbuf_mtod(mbuf, const uint8_t*), mbuf->data_len};
+    return head_of_chain(mbuf, spare);
+}
 
 // Key and layers from the bytes; nothing may be left to commit().
 void parse_again(Packet& packet, Depth depth);

@@ -32,7 +32,7 @@ public:
     bool next(unsigned table, const Rule*& rule) {
         if (mode_ != Mode::Gives || given_ == n_) return false;
         const Step step = steps_[given_++];
-        rule = step & 1 ? nullptr : reinterpret_cast<const Rule*>(step);
+        rule = Trail::rule(step);
         if ((rule ? rule->table : step >> 1) == table) [[likely]]
             return true;
         given_ = n_;  // this packet went another way: it walks by itself from here on
@@ -49,6 +49,7 @@ public:
     }
     bool written() const { return mode_ != Mode::Gives && n_ > 0; }
 
+    static const Rule* rule(Step step) { return step & 1 ? nullptr : reinterpret_cast<const Rule*>(step); }
     unsigned size() const { return n_; }
     const Step* steps() const { return steps_.data(); }
 

@@ -1,115 +1,94 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cache/walk_cache.hpp"
 
-#include <nmmintrin.h>
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstring>
-#include <new>
+#include <random>
 
 #include "engine/act/hash.hpp"
-#include "engine/flow/match.hpp"
 
 namespace turnout {
 namespace {
 
-// Address space; memory only where it is used.
-void* reserve(size_t bytes) {
-    void* room = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED) throw std::bad_alloc();
-    madvise(room, bytes, MADV_HUGEPAGE);
-    return room;
+uint64_t fold(uint64_t a, uint64_t b) {
+    const auto product = static_cast<unsigned __int128>(a) * b;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+// Numbers that nobody outside knows: which kinds share a place depends on them.
+const Usual::Words& secrets() {
+    static const Usual::Words numbers = [] {
+        std::random_device random;
+        Usual::Words made;
+        for (uint64_t& n : made) n = uint64_t{random()} << 32 | random();
+        return made;
+    }();
+    return numbers;
 }
 
 }  // namespace
 
-WalkCache::WalkCache(Policy policy)
-    : lines_(static_cast<Line*>(reserve(kLines * sizeof(Line)))),
-      more_(static_cast<More*>(reserve(kLines * sizeof(More)))),
-      policy_(policy) {
+WalkCache::WalkCache(Policy policy) : policy_(policy) {
     if (policy != Policy::Measured) mode_ = policy == Policy::Always ? Mode::Use : Mode::Rest;
 }
 
-WalkCache::~WalkCache() {
-    munmap(lines_, kLines * sizeof(Line));
-    munmap(more_, kLines * sizeof(More));
-}
-
-bool WalkCache::begin(const FlowKey& mask, const void* pipeline, Version version, uint32_t epoch) {
+void WalkCache::begin(const FlowKey& mask, const void* pipeline, Version version, uint32_t epoch, PortNo in_port) {
     // A mask that took the place of a freed one came with another version.
-    if (&mask == mask_from_ && pipeline == pipeline_ && version == version_ && epoch == epoch_) [[likely]]
-        return fits_;
-    mask_from_ = &mask;
+    if (&mask == mask_ && pipeline == pipeline_ && version == version_ && epoch == epoch_ && in_port == in_port_)
+        [[likely]]
+        return;
+    mask_ = &mask;
     pipeline_ = pipeline;
     version_ = version;
     epoch_ = epoch;
-    n_ = 0;
-    stamp_ = mix(mix(version ^ mix(epoch)) ^ reinterpret_cast<uintptr_t>(pipeline));
-    fits_ = true;
-    for (size_t i = 0; i < kKeyWords; i++) {
-        const uint64_t bits = word(mask, i);
-        if (bits == 0) continue;
-        if (n_ == kMostWords) return fits_ = false;
-        at_[n_] = static_cast<uint8_t>(i);
-        bits_[n_++] = bits;
-        stamp_ = mix(stamp_ ^ bits) + i;
-    }
+    in_port_ = in_port;
+    bits_ = Usual::mask(mask);
+    stamp_ = mix(mix(version ^ mix(uint64_t{epoch} << 16 | in_port)) ^ reinterpret_cast<uintptr_t>(pipeline));
+    for (const uint64_t bits : bits_) stamp_ = mix(stamp_ ^ bits);
     stamp_ |= 1;
-    return true;
 }
 
-void WalkCache::pack(const FlowKey& key, Key& packed) const {
-    uint64_t low = stamp_, high = ~stamp_;
-    for (unsigned i = 0; i < n_; i++) {
-        const uint64_t value = word(key, at_[i]) & bits_[i];
-        packed.words[i] = value;
-        low = _mm_crc32_u64(low, value);
-        high = _mm_crc32_u64(high, value * 0x9e3779b97f4a7c15);
-    }
-    for (unsigned i = n_; i < kNear; i++) packed.words[i] = 0;
-    packed.hash = low | high << 32;
+void WalkCache::sort(const uint8_t* usual, Kind& kind) const {
+    kind.words = Usual::words(usual);
+    for (size_t i = 0; i < bits_.size(); i++) kind.words[i] &= bits_[i];
+    const Usual::Words& secret = secrets();
+    kind.hash = fold(kind.words[0] ^ secret[0], kind.words[1] ^ secret[1]) +
+                fold(kind.words[2] ^ secret[2], kind.words[3] ^ secret[3]) + stamp_;
 }
 
-bool WalkCache::same(const Line& line, const Key& key) const {
-    uint64_t differs = (line.stamp ^ stamp_) | (line.shape ^ key.hash) >> 16;
-    for (unsigned i = 0; i < kNear; i++) differs |= line.words[i] ^ key.words[i];
-    for (unsigned i = kNear; i < n_; i++) differs |= more_[&line - lines_].words[i - kNear] ^ key.words[i];
+bool WalkCache::same(const Entry& entry, const Kind& kind) const {
+    uint64_t differs = entry.stamp ^ stamp_;
+    for (size_t i = 0; i < kind.words.size(); i++) differs |= entry.words[i] ^ kind.words[i];
     return differs == 0;
 }
 
-bool WalkCache::find(const Key& key, Trail& trail) const {
-    const Line* set = lines_ + set_of(key);
-    for (const Line* line = set; line < set + kWays; line++) {
-        if (!same(*line, key)) continue;
-        const unsigned rules = line->shape & 0xffff;
-        Trail::Step* steps = trail.give(rules);
-        steps[0] = line->rule;
-        if (rules > 1) {
-            const unsigned far = n_ > kNear ? n_ - kNear : 0;
-            std::memcpy(steps + 1, more_[line - lines_].words + far, (rules - 1) * sizeof(Trail::Step));
-        }
-        return true;
-    }
-    return false;
+const WalkCache::Entry* WalkCache::find(const Kind& kind) const {
+    for (size_t way = 0; way < kWays; way++)
+        if (const size_t at = place(kind) ^ way; same(entries_[at], kind)) return &entries_[at];
+    return nullptr;
 }
 
-void WalkCache::insert(const Key& key, const Trail& trail) {
-    const unsigned far = n_ > kNear ? n_ - kNear : 0;
-    const unsigned rules = std::min(trail.size(), kFar - far + 1);
-    Line* set = lines_ + set_of(key);
-    // In place of the same, of what is out of date, or of either.
-    Line* line =
-        std::find_if(set, set + kWays, [&](const Line& each) { return each.stamp != stamp_ || same(each, key); });
-    if (line == set + kWays) line = set + (key.hash >> 32) % kWays;
-    line->stamp = stamp_;
-    line->shape = shape_of(key, rules);
-    line->rule = trail.steps()[0];
-    std::memcpy(line->words, key.words, sizeof line->words);
-    if (far + rules - 1 == 0) return;
-    uint64_t* more = more_[line - lines_].words;
-    std::memcpy(more, key.words + kNear, far * 8);
-    std::memcpy(more + far, trail.steps() + 1, (rules - 1) * sizeof(Trail::Step));
+void WalkCache::give(const Entry& entry, Trail& trail) const {
+    Trail::Step* steps = trail.give(entry.rules);
+    steps[0] = entry.first;
+    std::copy_n(more_[number(entry)].steps, entry.rules - 1, steps + 1);
+}
+
+// In place of what is out of date, or of the same. A set that is full mostly stays as it is: what would take turns in
+// it would never be found.
+void WalkCache::insert(const Kind& kind, const Trail& trail, End end) {
+    size_t i = place(kind), way = 0;
+    while (way < kWays && entries_[i ^ way].stamp == stamp_ && !same(entries_[i ^ way], kind)) way++;
+    if (way == kWays && ++refused_ % kPatience != 0) return;
+    i ^= way % kWays;
+    const Trail::Step* steps = trail.steps();
+    entries_[i] = {stamp_, kind.words, steps[0], 0, end, static_cast<uint8_t>(trail.size())};
+    if (!end.plain) {
+        std::copy_n(steps + 1, trail.size() - 1, more_[i].steps);
+        return;
+    }
+    entries_[i].tally = Trail::rule(steps[0])->tally;
+    for (unsigned s = 1; s < trail.size(); s++)
+        more_[i].counts[s - 1] = {Trail::rule(steps[s])->tally, Trail::rule(steps[s])->table};
 }
 
 void WalkCache::turn(Mode mode, uint64_t packets) {
@@ -131,12 +110,12 @@ void WalkCache::note(unsigned packets, uint64_t cycles) {
         case Mode::Rest:
             return turn(Mode::Watch, kWatch);
         case Mode::Watch:
-            walking_ = cost;
+            without_ = cost;
             windows_ = 0;
-            return cost > kWorth ? turn(Mode::Use, kWindow) : turn(Mode::Rest, kRest);
+            return turn(Mode::Use, kWindow);
         case Mode::Use:
             windows_++;
-            if (cost < walking_ * 0.9) {
+            if (cost < without_ * 0.9) {
                 failed_ = 0;
                 // From time to time the other way is measured again.
                 return windows_ < 64 ? turn(Mode::Use, kWindow) : turn(Mode::Watch, kWatch);

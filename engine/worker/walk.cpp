@@ -5,10 +5,13 @@
 
 #include <algorithm>
 
+#include "engine/parse/usual.hpp"
+
 namespace turnout {
 namespace {
 
 constexpr uint8_t kDone = Execute::kDone;
+constexpr uint32_t kDeaf = kPortDown | kNoRecv;
 
 void clear_registers(Packet& packet) {
     packet.key.tunnel = {};
@@ -34,6 +37,28 @@ bool is_plain(const of::Program& program, uint32_t& port) {
     return true;
 }
 
+// Packets that leave by the same port, one after the other.
+class Together {
+public:
+    Together(Tx& tx, const Plan& plan) : tx_(tx), plan_(plan) {}
+    void add(PortNo to, rte_mbuf* mbuf) {
+        if (to != to_) push();
+        to_ = to;
+        packets_[n_++] = mbuf;
+    }
+    void push() {
+        if (n_) tx_.push(plan_, to_, std::span(packets_).first(n_));
+        n_ = 0;
+    }
+
+private:
+    Tx& tx_;
+    const Plan& plan_;
+    PortNo to_ = kNoPort;
+    unsigned n_ = 0;
+    std::array<rte_mbuf*, kBurst> packets_;
+};
+
 }  // namespace
 
 Walk::Walk(Tx& tx, Tallies& tallies, Mailbox& mailbox, WalkCache::Policy policy)
@@ -51,14 +76,24 @@ void Walk::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packet
     for (Way& way : ways_) way.program = nullptr;
     if (reads.port_only && forward_together(plan, in_port, packets, pipeline)) return;
 
-    unsigned n = parse(plan, in_port, packets, pipeline, reads);
+    const uint64_t before = cache_.timed() ? rte_rdtsc() : 0;
+    const size_t all = packets.size();
+    cached_ = cache_.use() && !(plan.ports[in_port].config & kDeaf);
+    if (cached_) {
+        cache_.begin(reads.mask, &pipeline, version_, plan.epoch, in_port);
+        packets = follow(plan, in_port, packets, pipeline);
+    }
+    if (!packets.empty()) walk(plan, in_port, packets, pipeline, reads);
+    if (before) cache_.note(static_cast<unsigned>(all), rte_rdtsc() - before);
+}
+
+// The packets through the tables.
+void Walk::walk(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
+                const of::Reads& reads) {
+    const unsigned n = parse(plan, in_port, packets, pipeline, reads);
     if (n == 0) return;
-    const unsigned all = n;
-    cycles_ = 0;
-    cached_ = cache_.use() && cache_.begin(reads.mask, &pipeline, version_, plan.epoch);
-    if (cached_) ask_cache(n);
-    n = first_table(plan, pipeline, plan.ports[in_port].ofport, n);
-    const auto others = std::span<const uint8_t>(others_).first(n);
+    const uint32_t of_port = plan.ports[in_port].ofport;
+    const auto others = std::span<const uint8_t>(others_).first(first_table(plan, pipeline, of_port, n));
     for (unsigned at = 0;;) {
         unsigned following = kDone;
         for (const uint8_t i : others)
@@ -71,24 +106,15 @@ void Walk::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packet
             if (next_[i] == at) waiting[waiting_n++] = i;
         table(pipeline, at, std::span(waiting).first(waiting_n));
     }
-    if (cached_) {
-        const uint64_t before = rte_rdtsc();
-        for (unsigned i = 0; i < all; i++)
-            if (trails_[i].written()) cache_.insert(kinds_[i], trails_[i]);
-        cycles_ += rte_rdtsc() - before;
-    }
-    cache_.note(all, cycles_);
+    for (unsigned i = 0; cached_ && i < n; i++)
+        if (trails_[i].written()) cache_.insert(kinds_[i], trails_[i], end_of(trails_[i], of_port));
     leave(plan, others);
 }
 
-const Walk::Way& Walk::way(const of::Program& program, uint32_t in_port) {
-    Way& way = ways_[reinterpret_cast<uintptr_t>(&program) / alignof(std::max_align_t) % ways_.size()];
-    if (way.program == &program) [[likely]]
-        return way;
+void Walk::work_out(Way& way, const of::Program& program, uint32_t in_port) {
     uint32_t port = 0;
     way = {&program, is_plain(program, port), kNoPort, Drop::ByRule};
     if (way.plain && port) way.to = execute_.plain_port(port, in_port, way.why);
-    return way;
 }
 
 // The burst of a port to whose packets no rule looks closer; false: its rule does more than output or drop.
@@ -119,17 +145,87 @@ bool Walk::forward_together(const Plan& plan, PortNo in_port, std::span<rte_mbuf
     return true;
 }
 
-// Packets of a known kind get a trail to follow, others one to write.
-void Walk::ask_cache(unsigned n) {
-    const uint64_t before = rte_rdtsc();
-    for (unsigned i = 0; i < n; i++) {
-        FlowKey spare;
-        cache_.pack(*execute_.lookup_key(packets_[i], spare), kinds_[i]);
+// Packets whose kind is known to be only forwarded are. The others, moved together, get a trail to follow or to write.
+std::span<rte_mbuf*> Walk::follow(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets,
+                                  const of::Pipeline& pipeline) {
+    std::array<const WalkCache::Entry*, kBurst> known;
+    std::array<bool, kBurst> usual;
+    for (size_t i = 0; i < packets.size(); i++) {
+        const std::span<const uint8_t> head(rte_pktmbuf_mtod(packets[i], const uint8_t*), packets[i]->data_len);
+        usual[i] = Usual::is(head, packets[i]->pkt_len);
+        if (!usual[i]) continue;
+        cache_.sort(head.data(), kinds_[i]);
         cache_.prefetch(kinds_[i]);
     }
-    for (unsigned i = 0; i < n; i++)
-        if (!cache_.find(kinds_[i], trails_[i])) trails_[i].write();
-    cycles_ += rte_rdtsc() - before;
+    for (size_t i = 0; i < packets.size(); i++) {
+        known[i] = usual[i] ? cache_.find(kinds_[i]) : nullptr;
+        if (!known[i]) continue;
+        tallies_.prefetch(known[i]->tally);
+        if (known[i]->rules > 1) __builtin_prefetch(cache_.counts(*known[i]));
+    }
+    Together together(tx_, plan);
+    unsigned left = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < packets.size(); i++) {
+        rte_mbuf* mbuf = packets[i];
+        const WalkCache::Entry* entry = known[i];
+        if (entry && entry->end.plain) [[likely]] {
+            bytes += mbuf->pkt_len;
+            tallies_.at(entry->tally).add(1, mbuf->pkt_len, second_);
+            if (entry->rules > 1) visit({cache_.counts(*entry), entry->rules - 1u}, mbuf->pkt_len);
+            if (entry->end.to != kNoPort)
+                together.add(entry->end.to, mbuf);
+            else
+                tx_.drop(execute_.blamed(), entry->end.why, mbuf);
+            continue;
+        }
+        Trail& trail = trails_[left];
+        if (entry)
+            cache_.give(*entry, trail);
+        else if (usual[i])
+            trail.write();
+        else
+            trail.give(0);
+        kinds_[left] = kinds_[i];
+        packets[left++] = mbuf;
+    }
+    together.push();
+    if (const size_t n = packets.size() - left) {
+        tx_.counters(in_port).rx_packets.add(n);
+        tx_.counters(in_port).rx_bytes.add(bytes);
+        tallies_.at(pipeline.looked_up[0]).add(n, bytes, second_);
+        tallies_.at(pipeline.matched[0]).add(n, bytes, second_);
+    }
+    for (unsigned i = 0; i < visited_n_; i++) {
+        Visits& visits = visits_[visited_[i]];
+        for (const TallyId tally : {pipeline.looked_up[visited_[i]], pipeline.matched[visited_[i]]})
+            tallies_.at(tally).add(visits.packets, visits.bytes, second_);
+        visits = {};
+    }
+    visited_n_ = 0;
+    return packets.first(left);
+}
+
+// A packet counted where its rules after the first are.
+void Walk::visit(std::span<const WalkCache::Count> counts, uint32_t length) {
+    for (const WalkCache::Count& count : counts) {
+        tallies_.at(count.tally).add(1, length, second_);
+        Visits& visits = visits_[count.table];
+        if (visits.packets++ == 0) visited_[visited_n_++] = static_cast<uint8_t>(count.table);
+        visits.bytes += length;
+    }
+}
+
+// Where packets end that go the trail's way: plain if all its rules but the last only go on, and that one is plain.
+WalkCache::End Walk::end_of(const Trail& trail, uint32_t in_port) {
+    for (unsigned s = 0; s < trail.size(); s++) {
+        const Rule* rule = Trail::rule(trail.steps()[s]);
+        if (!rule) break;
+        if (only_goes_on(*rule->program)) continue;
+        const Way& way = this->way(*rule->program, in_port);
+        return {way.to, way.why, way.plain};
+    }
+    return {kNoPort, Drop::ByRule, false};
 }
 
 // What instructions expect of a packet that has been parsed.
@@ -150,13 +246,14 @@ unsigned Walk::parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
                      const of::Reads& reads) {
     const PortView& in = plan.ports[in_port];
     const Be32 of_port = Be32::of(in.ofport);
-    const bool deaf = in.config & (kPortDown | kNoRecv);
+    const bool deaf = in.config & kDeaf;
     const of::Frag frag = pipeline.frag.load(std::memory_order_relaxed);
     const Depth depth = frag == of::Frag::Drop ? std::max(reads.depth, Depth::L3) : reads.depth;
     PortCounters& counters = tx_.counters(in_port);
     unsigned n = 0;
     uint64_t bytes = 0;
-    for (rte_mbuf* mbuf : packets) {
+    for (size_t i = 0; i < packets.size(); i++) {
+        rte_mbuf* mbuf = packets[i];
         bytes += mbuf->pkt_len;
         if (mbuf->pkt_len < kEtherHeader || deaf) [[unlikely]] {
             tx_.drop(in_port, deaf ? Drop::PortNoRecv : Drop::Runt, mbuf);
@@ -167,13 +264,22 @@ unsigned Walk::parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
         if (packet.registers) [[unlikely]]
             clear_registers(packet);
         std::array<uint8_t, kHead> spare;
-        turnout::parse(head_of(mbuf, spare), mbuf->pkt_len, depth, packet.key, packet.layers);
+        const std::span<const uint8_t> head = head_of(mbuf, spare);
+        if (depth > Depth::L2 && Usual::is(head, mbuf->pkt_len)) [[likely]] {
+            Usual::parse(head.data(), packet.usual, packet.key, packet.layers);
+            packet.usual = true;
+        } else {
+            turnout::parse(head, mbuf->pkt_len, depth, packet.key, packet.layers);
+            packet.usual = false;
+        }
         packet.depth = depth;
         packet.key.arrival = {of_port, of_port, {}};
         if (frag == of::Frag::Drop && packet.key.net.frag != 0) [[unlikely]] {
             tx_.drop(in_port, Drop::Fragment, mbuf);
             continue;
         }
+        if (cached_ && n != i) [[unlikely]]
+            kinds_[n] = kinds_[i], trails_[n] = trails_[i];
         n++;
     }
     counters.rx_packets.add(packets.size());
@@ -181,9 +287,16 @@ unsigned Walk::parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> pack
     return n;
 }
 
-// The rules of these packets in a table.
+// The rules of these packets in a table; their tallies are on their way.
 void Walk::find(const Classifier& classifier, unsigned table, std::span<const uint8_t> packets,
                 std::span<const Rule*> rules) {
+    look_up(classifier, table, packets, rules);
+    for (const Rule* rule : rules)
+        if (rule) tallies_.prefetch(rule->tally);
+}
+
+void Walk::look_up(const Classifier& classifier, unsigned table, std::span<const uint8_t> packets,
+                   std::span<const Rule*> rules) {
     std::array<const FlowKey*, kBurst> keys;
     std::array<FlowKey, kBurst> spare;  // hardly ever used
     std::array<uint8_t, kBurst> place;
@@ -215,20 +328,11 @@ unsigned Walk::first_table(const Plan& plan, const of::Pipeline& pipeline, uint3
         return all;
     }();
     std::array<const Rule*, kBurst> rules, others_rules;
-    const uint64_t before = cache_.timed() ? rte_rdtsc() : 0;
     find(*pipeline.tables[0], 0, std::span(kAll).first(n), std::span(rules).first(n));
-    if (before) cycles_ += rte_rdtsc() - before;
-    for (unsigned i = 0; i < n; i++)
-        if (rules[i]) tallies_.prefetch(rules[i]->tally);
 
-    std::array<rte_mbuf*, kBurst> together;
-    unsigned gathered = 0, others = 0;
+    Together together(tx_, plan);
+    unsigned others = 0;
     uint64_t bytes = 0;
-    PortNo to = kNoPort;
-    const auto push = [&] {
-        if (gathered) tx_.push(plan, to, std::span(together).first(gathered));
-        gathered = 0;
-    };
     for (unsigned i = 0; i < n; i++) {
         const Rule* rule = rules[i];
         rte_mbuf* mbuf = packets_[i].mbuf;
@@ -241,15 +345,12 @@ unsigned Walk::first_table(const Plan& plan, const of::Pipeline& pipeline, uint3
         }
         bytes += mbuf->pkt_len;
         tallies_.at(rule->tally).add(1, mbuf->pkt_len, second_);
-        if (way->to == kNoPort) {
+        if (way->to != kNoPort)
+            together.add(way->to, mbuf);
+        else
             tx_.drop(execute_.blamed(), way->why, mbuf);
-            continue;
-        }
-        if (way->to != to) push();
-        to = way->to;
-        together[gathered++] = mbuf;
     }
-    push();
+    together.push();
     if (const unsigned plain = n - others) {
         tallies_.at(pipeline.looked_up[0]).add(plain, bytes, second_);
         tallies_.at(pipeline.matched[0]).add(plain, bytes, second_);
@@ -268,11 +369,7 @@ void Walk::table(const of::Pipeline& pipeline, unsigned table, std::span<const u
         if (execute_.need_for_lookup(packets_[i])) ready[n++] = i;
     }
     if (n == 0) return;
-    const uint64_t before = cache_.timed() ? rte_rdtsc() : 0;
     find(*pipeline.tables[table], table, std::span(ready).first(n), std::span(rules).first(n));
-    if (before) cycles_ += rte_rdtsc() - before;
-    for (unsigned i = 0; i < n; i++)
-        if (rules[i]) tallies_.prefetch(rules[i]->tally);
     carry_out(pipeline, table, std::span(ready).first(n), std::span(rules).first(n));
 }
 
@@ -305,6 +402,7 @@ void Walk::carry_out(const of::Pipeline& pipeline, unsigned table, std::span<con
 // A packet's rule carried out; the table that it waits for then.
 unsigned Walk::one(uint8_t i, const Rule& rule) {
     Packet& packet = packets_[i];
+    packet.usual = false;  // the key may change
     execute_.next_packet(cached_ ? &trails_[i] : nullptr);
     unsigned next = execute_.instructions(packet, rule);
     if (next != kDone && execute_.must_continue()) {
@@ -317,25 +415,18 @@ unsigned Walk::one(uint8_t i, const Rule& rule) {
 }
 
 void Walk::leave(const Plan& plan, std::span<const uint8_t> packets) {
-    std::array<rte_mbuf*, kBurst> together;
-    unsigned gathered = 0;
-    PortNo to = kNoPort;
-    const auto push = [&] {
-        if (gathered) tx_.push(plan, to, std::span(together).first(gathered));
-        gathered = 0;
-    };
+    Together together(tx_, plan);
     for (const uint8_t i : packets) {
         Packet& packet = packets_[i];
-        if (packet.out != to) push();
         if (!execute_.settle(packet)) continue;
-        if (packet.out == Packet::kNormal) {
-            execute_.send(packet.mbuf, packet.out);
+        if (packet.out != Packet::kNormal) {
+            together.add(packet.out, packet.mbuf);
             continue;
         }
-        to = packet.out;
-        together[gathered++] = packet.mbuf;
+        together.push();
+        execute_.send(packet.mbuf, packet.out);
     }
-    push();
+    together.push();
 }
 
 unsigned Walk::packet_outs(const Plan& plan, uint32_t second) {
@@ -364,6 +455,7 @@ void Walk::packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second) {
     packet.key.tunnel = outgoing.pipeline.tunnel;
     std::copy(std::begin(outgoing.pipeline.reg), std::end(outgoing.pipeline.reg), packet.key.reg);
     packet.registers = true;
+    packet.usual = false;
     const Be32 in_port = Be32::of(outgoing.in_port);
     packet.key.arrival = {in_port, in_port, outgoing.pipeline.arrival.metadata};
     parse_again(packet, Depth::L4);

@@ -6,8 +6,9 @@
 //
 // The burst is parsed as deep as the rules read, then taken table by table: all packets that wait for the lowest table
 // are looked up together, and their rules' instructions carried out. Packets that end in the same port, one after the
-// other, leave together. A rule that does nothing but output costs no call per packet. Where lookups cost more than
-// a cache does, packets of a kind that came before are given the rules that the first one found.
+// other, leave together. A rule that does nothing but output costs no call per packet. Where a cache is the cheaper
+// way, packets of a kind that came before are not looked up again; if all that their rules do is forward, not even
+// parsed.
 #pragma once
 
 #include <array>
@@ -33,7 +34,12 @@ private:
     unsigned parse(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
                    const of::Reads& reads);
     void start(uint8_t packet);
-    void ask_cache(unsigned n);
+    std::span<rte_mbuf*> follow(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets,
+                                const of::Pipeline& pipeline);
+    void visit(std::span<const WalkCache::Count> counts, uint32_t length);
+    void walk(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline,
+              const of::Reads& reads);
+    WalkCache::End end_of(const Trail& trail, uint32_t in_port);
     bool forward_together(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packets, const of::Pipeline& pipeline);
     unsigned first_table(const Plan& plan, const of::Pipeline& pipeline, uint32_t in_port, unsigned n);
     void table(const of::Pipeline& pipeline, unsigned table, std::span<const uint8_t> waiting);
@@ -41,6 +47,8 @@ private:
                    std::span<const Rule* const> rules);
     void find(const Classifier& classifier, unsigned table, std::span<const uint8_t> packets,
               std::span<const Rule*> rules);
+    void look_up(const Classifier& classifier, unsigned table, std::span<const uint8_t> packets,
+                 std::span<const Rule*> rules);
     unsigned one(uint8_t packet, const Rule& rule);
     void leave(const Plan& plan, std::span<const uint8_t> packets);
     void packet_out(const Plan& plan, Outgoing& outgoing, uint32_t second);
@@ -52,7 +60,13 @@ private:
         PortNo to = kNoPort;
         Drop why = Drop::ByRule;
     };
-    const Way& way(const of::Program& program, uint32_t in_port);
+    const Way& way(const of::Program& program, uint32_t in_port) {
+        Way& way = ways_[reinterpret_cast<uintptr_t>(&program) / alignof(std::max_align_t) % ways_.size()];
+        if (way.program != &program) [[unlikely]]
+            work_out(way, program, in_port);
+        return way;
+    }
+    void work_out(Way& way, const of::Program& program, uint32_t in_port);
 
     Tx& tx_;
     Tallies& tallies_;
@@ -67,9 +81,14 @@ private:
     std::array<ActionSet, kBurst> sets_;
     WalkCache cache_;
     bool cached_ = false;  // this burst
-    uint64_t cycles_ = 0;  // it took to find rules [TSC]
-    std::array<WalkCache::Key, kBurst> kinds_;
+    std::array<WalkCache::Kind, kBurst> kinds_;
     std::array<Trail, kBurst> trails_;
+    struct Visits {
+        uint32_t packets = 0, bytes = 0;
+    };
+    std::array<Visits, of::kTables> visits_;  // of tables after the first, by packets that follow() forwards
+    std::array<uint8_t, of::kTables> visited_;
+    unsigned visited_n_ = 0;
 };
 
 }  // namespace turnout

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <string>
 
 #include "engine/parse/ethernet.hpp"
+#include "engine/parse/usual.hpp"
 #include "tests/engine/parse_cases.hpp"
 
 namespace turnout::test {
@@ -124,6 +126,64 @@ TEST_CASE("parse_ethernet: the same as parse() at L2") {
         CHECK(std::memcmp(&eth, &parsed.key.eth, sizeof eth) == 0);
         CHECK(layers == parsed.layers);
     }
+}
+
+bool part_of_arrival(const Field& field) {
+    return field.offset >= offsetof(FlowKey, arrival) && field.offset < offsetof(FlowKey, net);
+}
+
+// Each case as it is, and with single bytes changed.
+template <typename Do>
+void each_usual(Do act) {
+    std::mt19937 random(1);
+    for (const Case& c : parse_cases())
+        for (int i = 0; i < 200; i++) {
+            std::vector<uint8_t> frame = c.frame;
+            if (i > 0) frame[random() % frame.size()] = static_cast<uint8_t>(random());
+            frame.resize(std::max<size_t>(frame.size(), 60));
+            if (Usual::is(frame, static_cast<uint32_t>(frame.size()))) act(frame);
+        }
+}
+
+TEST_CASE("usual packets: the same as parse() at L4") {
+    FlowKey key;
+    Layers layers;
+    bool again = false;
+    unsigned n = 0;
+    each_usual([&](const std::vector<uint8_t>& frame) {
+        const Parsed parsed(frame, frame.size(), frame.size(), Depth::L4);
+        Usual::parse(frame.data(), again, key, layers);
+        const FlowKey usual = filled(key, Depth::L4), expected = filled(parsed.key, Depth::L4);
+        const bool same = std::memcmp(&usual, &expected, sizeof usual) == 0 && layers == parsed.layers;
+        CHECK_MESSAGE(same, show(usual, layers), "\ninstead of ", show(expected, parsed.layers));
+        again = true;
+        n++;
+    });
+    CHECK(n > 500);
+}
+
+TEST_CASE("usual packets: where the words under a mask are equal, so are the keys, and where they are not, neither") {
+    FlowKey first;
+    Usual::Words words{};
+    bool any = false;
+    each_usual([&](const std::vector<uint8_t>& frame) {
+        FlowKey key;
+        Layers layers;
+        Usual::parse(frame.data(), false, key, layers);
+        for (const Field& field : fields()) {
+            if (!any || field.offset >= offsetof(FlowKey, tunnel) || part_of_arrival(field)) continue;
+            const FlowKey mask = mask_of(field);
+            const Usual::Words bits = Usual::mask(mask), now = Usual::words(frame.data());
+            bool keys = key.net.proto == first.net.proto, kinds = true;
+            for (size_t w = 0; w < kKeyWords; w++) keys = keys && !((word(key, w) ^ word(first, w)) & word(mask, w));
+            for (size_t w = 0; w < bits.size(); w++) kinds = kinds && !((words[w] ^ now[w]) & bits[w]);
+            INFO(field.name);
+            CHECK(keys == kinds);
+        }
+        first = key;
+        words = Usual::words(frame.data());
+        any = true;
+    });
 }
 
 }  // namespace

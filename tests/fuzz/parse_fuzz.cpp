@@ -12,6 +12,7 @@
 
 #include "engine/flow/fields.hpp"
 #include "engine/parse/parse.hpp"
+#include "engine/parse/usual.hpp"
 
 namespace {
 
@@ -107,6 +108,19 @@ void check_fields(const FlowKey& key) {
     HOLDS(describe(key).size() >= 3);
 }
 
+void check_usual(const uint8_t* frame, const Parsed& l4) {
+    FlowKey key;
+    Layers layers;
+    std::memset(&key, 0xa5, sizeof key);
+    key.arrival = {};
+    key.tunnel = {};
+    std::memset(key.reg, 0, sizeof key.reg);
+    for (const bool again : {false, true}) {
+        Usual::parse(frame, again, key, layers);
+        HOLDS(same(key, l4.key) && layers == l4.layers);
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -132,5 +146,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     check_layers(l4.layers, head_len);
     check_absent(l4.key, l4.layers);
     check_fields(l4.key);
+    if (Usual::is(head, frame_len)) check_usual(head.data(), l4);
     return 0;
 }
