@@ -2,57 +2,34 @@
 #include "engine/cache/walk_cache.hpp"
 
 #include <algorithm>
-#include <random>
 
 #include "engine/act/hash.hpp"
 
 namespace turnout {
-namespace {
-
-uint64_t fold(uint64_t a, uint64_t b) {
-    const auto product = static_cast<unsigned __int128>(a) * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
-// Numbers that nobody outside knows: which kinds share a place depends on them.
-const Usual::Words& secrets() {
-    static const Usual::Words numbers = [] {
-        std::random_device random;
-        Usual::Words made;
-        for (uint64_t& n : made) n = uint64_t{random()} << 32 | random();
-        return made;
-    }();
-    return numbers;
-}
-
-}  // namespace
-
 WalkCache::WalkCache(Policy policy) : policy_(policy) {
     if (policy != Policy::Measured) mode_ = policy == Policy::Always ? Mode::Use : Mode::Rest;
 }
 
-void WalkCache::begin(const FlowKey& mask, const void* pipeline, Version version, uint32_t epoch, PortNo in_port) {
-    // A mask that took the place of a freed one came with another version.
-    if (&mask == mask_ && pipeline == pipeline_ && version == version_ && epoch == epoch_ && in_port == in_port_)
-        [[likely]]
+void WalkCache::begin(const FlowKey& mask, const of::Changes& changes, Version version, uint32_t epoch,
+                      PortNo in_port) {
+    const bool same_version = version == version_;  // a mask that took the place of a freed one came with another
+    version_ = version;
+    if (same_version && &mask == mask_ && &changes == changes_ && epoch == epoch_ && in_port == in_port_) [[likely]]
         return;
     mask_ = &mask;
-    pipeline_ = pipeline;
-    version_ = version;
+    changes_ = &changes;
     epoch_ = epoch;
     in_port_ = in_port;
-    bits_ = Usual::mask(mask);
-    stamp_ = mix(mix(version ^ mix(uint64_t{epoch} << 16 | in_port)) ^ reinterpret_cast<uintptr_t>(pipeline));
-    for (const uint64_t bits : bits_) stamp_ = mix(stamp_ ^ bits);
+    bits_ = Usual::words(mask);
+    stamp_ = mix(mix(uint64_t{epoch} << 16 | in_port) ^ reinterpret_cast<uintptr_t>(&changes));
+    for (size_t w = 0; w < bits_.size(); w++) stamp_ = mix(stamp_ ^ (bits_[w] |= Usual::kProtocol[w]));
     stamp_ |= 1;
 }
 
 void WalkCache::sort(const uint8_t* usual, Kind& kind) const {
     kind.words = Usual::words(usual);
-    for (size_t i = 0; i < bits_.size(); i++) kind.words[i] &= bits_[i];
-    const Usual::Words& secret = secrets();
-    kind.hash = fold(kind.words[0] ^ secret[0], kind.words[1] ^ secret[1]) +
-                fold(kind.words[2] ^ secret[2], kind.words[3] ^ secret[3]) + stamp_;
+    for (size_t w = 0; w < bits_.size(); w++) kind.words[w] &= bits_[w];
+    kind.hash = Usual::hash(kind.words) + stamp_;
 }
 
 bool WalkCache::same(const Entry& entry, const Kind& kind) const {
@@ -61,9 +38,17 @@ bool WalkCache::same(const Entry& entry, const Kind& kind) const {
     return differs == 0;
 }
 
-const WalkCache::Entry* WalkCache::find(const Kind& kind) const {
+bool WalkCache::right(Entry& entry) const {
+    if (entry.version == version_) [[likely]]
+        return true;
+    if (!entry.end.plain || changes_->since(entry.version, entry.words)) return false;
+    entry.version = version_;
+    return true;
+}
+
+const WalkCache::Entry* WalkCache::find(const Kind& kind) {
     for (size_t way = 0; way < kWays; way++)
-        if (const size_t at = place(kind) ^ way; same(entries_[at], kind)) return &entries_[at];
+        if (Entry& entry = entries_[place(kind) ^ way]; same(entry, kind)) return right(entry) ? &entry : nullptr;
     return nullptr;
 }
 
@@ -81,7 +66,7 @@ void WalkCache::insert(const Kind& kind, const Trail& trail, End end) {
     if (way == kWays && ++refused_ % kPatience != 0) return;
     i ^= way % kWays;
     const Trail::Step* steps = trail.steps();
-    entries_[i] = {stamp_, kind.words, steps[0], 0, end, static_cast<uint8_t>(trail.size())};
+    entries_[i] = {stamp_, version_, kind.words, {steps[0]}, end, static_cast<uint8_t>(trail.size())};
     if (!end.plain) {
         std::copy_n(steps + 1, trail.size() - 1, more_[i].steps);
         return;

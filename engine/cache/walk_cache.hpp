@@ -3,8 +3,9 @@
 // to the rules that its walk through the tables found. One per worker.
 //
 // A hit saves the lookups, and parsing where the rules do nothing but forward; tallies, actions, meters and groups are
-// done as ever, so that only a change of the rules makes an entry wrong. An entry is good for one version of its
-// pipeline, one plan and one port. A packet's kind is all of those bytes, so nobody can make an entry that serves
+// done as ever, so that only a change of the rules makes an entry wrong. An entry is good for one plan and one port,
+// and for one version of its pipeline; or, where its rules only forward, until a rule comes or goes that may want the
+// same packets (openflow/changes.hpp). A packet's kind is all of those bytes, so nobody can make an entry that serves
 // others' packets worse.
 //
 // An entry is a cache line, with a second one where rules are many. The worker measures: bursts are timed with the
@@ -19,6 +20,7 @@
 #include "engine/base/drop.hpp"
 #include "engine/base/reserved.hpp"
 #include "engine/base/types.hpp"
+#include "engine/openflow/changes.hpp"
 #include "engine/parse/usual.hpp"
 
 namespace turnout {
@@ -37,10 +39,13 @@ public:
         bool plain;  // the rules do nothing else
     };
     struct alignas(64) Entry {
-        uint64_t stamp;  // 0: empty
+        uint64_t stamp;   // 0: empty
+        Version version;  // in which it was last seen to be right
         Usual::Words words;
-        Trail::Step first;
-        TallyId tally;  // the first rule's
+        union {
+            Trail::Step first;
+            TallyId tally;  // the first rule's, if the end is plain
+        };
         End end;
         uint8_t rules;
     };
@@ -50,10 +55,10 @@ public:
     explicit WalkCache(Policy policy = Policy::Measured);
 
     // Before each burst: what its packets' kind is made of.
-    void begin(const FlowKey& mask, const void* pipeline, Version version, uint32_t epoch, PortNo in_port);
+    void begin(const FlowKey& mask, const of::Changes& changes, Version version, uint32_t epoch, PortNo in_port);
     void sort(const uint8_t* usual, Kind& kind) const;
     void prefetch(const Kind& kind) const { __builtin_prefetch(&entries_[place(kind)]); }
-    const Entry* find(const Kind& kind) const;
+    const Entry* find(const Kind& kind);
     // Of an entry whose end is plain: where packets are counted after the first rule.
     struct Count {
         TallyId tally;
@@ -82,6 +87,7 @@ private:
     size_t number(const Entry& entry) const { return static_cast<size_t>(&entry - entries_.data()); }
     static size_t place(const Kind& kind) { return kind.hash & (kEntries - 1); }
     bool same(const Entry& entry, const Kind& kind) const;
+    bool right(Entry& entry) const;
     void turn(Mode mode, uint64_t packets);
 
     Reserved<Entry> entries_{kEntries};
@@ -89,7 +95,7 @@ private:
     // Of this burst
     uint64_t stamp_ = 0;
     Usual::Words bits_{};
-    const void* pipeline_ = nullptr;
+    const of::Changes* changes_ = nullptr;  // the pipeline's
     const FlowKey* mask_ = nullptr;
     Version version_ = 0;
     uint32_t epoch_ = 0;

@@ -12,6 +12,7 @@
 #include "engine/act/meter.hpp"
 #include "engine/classify/classifier.hpp"
 #include "engine/openflow/action.hpp"
+#include "engine/openflow/changes.hpp"
 #include "engine/parse/parse.hpp"
 
 namespace turnout::of {
@@ -61,6 +62,7 @@ struct Pipeline {
     std::array<std::atomic<uint8_t>, kTables> miss_to_controller{};  // 1: as an OpenFlow 1.0 table treats a miss
     std::array<TallyId, kTables> looked_up{}, matched{};             // tallies
     std::atomic<Version> version{1};
+    Changes changes;
     std::atomic<const Reads*> reads{nullptr};  // never null once published
     std::atomic<const Groups*> groups{nullptr};
     std::atomic<const Meters*> meters{nullptr};

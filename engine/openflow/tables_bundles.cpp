@@ -84,6 +84,7 @@ void Tables::Impl::put_back(const Undo& was) {
     if (was.kind != Undo::Altered) {
         for (const auto& learned : was.program->delete_learned) learners[learned]++;
         programs.attach(flow, was.program);
+        pipeline.changes.note(*was.match, next());
         flow.rule = rules.insert(*was.match, {was.program.get(), &flow, next(), was.tally, was.priority, was.table});
     }
     schedule(flow);

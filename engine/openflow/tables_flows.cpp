@@ -159,6 +159,7 @@ Flow& Tables::Impl::insert(const Match& match, const NewFlow& what, std::shared_
     flow->rule = pipeline.tables[what.table]->insert(match, {runs, flow, next(), tally, what.priority, what.table});
     tables[what.table].flows++;
     tables[what.table].touched = changed = true;
+    pipeline.changes.note(match, next());
     if (flow->idle || flow->hard) schedule(*flow);
     if (in_bundle) note(Undo::Inserted, *flow);
     return *flow;
@@ -179,6 +180,7 @@ void Tables::Impl::replace(Flow& flow, std::shared_ptr<SharedProgram> program, T
     const Match match = rules.match_of(old);
     const auto priority = static_cast<uint16_t>(old.priority);
     const auto table = static_cast<uint8_t>(old.table);
+    pipeline.changes.note(match, next());
     rules.remove(&old, next());
     flow.rule = rules.insert(match, {runs, &flow, next(), tally, priority, table});
     tables[table].touched = changed = may_shrink = true;
@@ -196,6 +198,7 @@ void Tables::Impl::remove(Flow& flow) {
     table.touched = true;
     bin().flows.push_back(&flow);
     bin().tallies.push_back(rule.tally);
+    pipeline.changes.note(pipeline.tables[rule.table]->match_of(rule), next());
     pipeline.tables[rule.table]->remove(&rule, next());
     changed = may_shrink = true;
 }

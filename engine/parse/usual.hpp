@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstring>
+#include <random>
 #include <span>
 
 #include "engine/base/types.hpp"
@@ -61,25 +62,44 @@ struct Usual {
                 (load<uint64_t>(at + kIp + 8) & ~(uint64_t{0xffff} << 16)) | uint64_t{tcp_flags(at)} << 16,
                 load<uint64_t>(at + kIp + 16)};
     }
-    // The bits of these words that say all about those of a key. What else a key has is the same for all of them.
-    static Words mask(const FlowKey& of) {
+    // The same of a key, or of a mask. What else a key has is the same for all usual packets.
+    static Words words(const FlowKey& key) {
         std::array<uint8_t, kLeast> at{};
-        std::memcpy(at.data(), &of.eth, 12);
-        at[kIp + 1] = of.net.tos;
-        at[kIp + 8] = of.net.ttl;
-        at[kIp + 9] = 0xff;  // other protocols have no words
-        std::memcpy(at.data() + kIp + 10, &of.tp.tcp_flags, 2);
-        std::memcpy(at.data() + kIp + 12, &of.net.ipv4_src, 8);
-        std::memcpy(at.data() + kL4, &of.tp.src, 4);
+        std::memcpy(at.data(), &key.eth, 12);
+        at[kIp + 1] = key.net.tos;
+        at[kIp + 8] = key.net.ttl;
+        at[kIp + 9] = key.net.proto;
+        std::memcpy(at.data() + kIp + 10, &key.tp.tcp_flags, 2);
+        std::memcpy(at.data() + kIp + 12, &key.net.ipv4_src, 8);
+        std::memcpy(at.data() + kL4, &key.tp.src, 4);
         return {load<uint64_t>(at.data()), load<uint64_t>(at.data() + 8), load<uint64_t>(at.data() + kIp + 8),
                 load<uint64_t>(at.data() + kIp + 16)};
     }
+    static constexpr Words kProtocol = {0, 0, 0xff00, 0};  // in a mask: other protocols have no words
+    // Nobody outside can tell which words have the same hash.
+    static uint64_t hash(const Words& words) {
+        return fold(words[0] ^ kSecrets[0], words[1] ^ kSecrets[1]) +
+               fold(words[2] ^ kSecrets[2], words[3] ^ kSecrets[3]);
+    }
 
 private:
+    static const Words kSecrets;
+
+    static uint64_t fold(uint64_t a, uint64_t b) {
+        const auto product = static_cast<unsigned __int128>(a) * b;
+        return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+    }
     // As in a key: zero but for TCP.
     static uint16_t tcp_flags(const uint8_t* at) {
         return at[kIp + 9] == kTcp ? load<uint16_t>(at + kL4 + 12) & 0xff0f : 0;
     }
 };
+
+inline const Usual::Words Usual::kSecrets = [] {
+    std::random_device random;
+    Words made;
+    for (uint64_t& n : made) n = uint64_t{random()} << 32 | random();
+    return made;
+}();
 
 }  // namespace turnout

@@ -100,9 +100,18 @@ void Tx::send(const PortView& view, PortNo port) {
         for (rte_mbuf* packet : packets) drop(port, Drop::PortDown, packet);
         return;
     }
+    uint64_t bytes = 0;
+    bool usual = true;  // short enough, in one piece, and with nothing asked of the hardware
+    for (const rte_mbuf* packet : packets) {
+        bytes += packet->pkt_len;
+        usual &= (packet->pkt_len <= view.longest) & (packet->nb_segs == 1) & !(packet->ol_flags & kRequests);
+    }
+    if (usual) [[likely]]
+        return transmit(view, port, packets, bytes);
+
     const uint64_t offloads = view.device->tx_offloads();
     unsigned plain = 0;
-    uint64_t bytes = 0;
+    bytes = 0;
     for (rte_mbuf* packet : packets) {
         if (frame_length(packet) > view.longest) [[unlikely]] {
             drop(port, Drop::TooLong, packet);

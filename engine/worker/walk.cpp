@@ -80,7 +80,7 @@ void Walk::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packet
     const size_t all = packets.size();
     cached_ = cache_.use() && !(plan.ports[in_port].config & kDeaf);
     if (cached_) {
-        cache_.begin(reads.mask, &pipeline, version_, plan.epoch, in_port);
+        cache_.begin(reads.mask, pipeline.changes, version_, plan.epoch, in_port);
         packets = follow(plan, in_port, packets, pipeline);
     }
     if (!packets.empty()) walk(plan, in_port, packets, pipeline, reads);
@@ -129,11 +129,13 @@ bool Walk::forward_together(const Plan& plan, PortNo in_port, std::span<rte_mbuf
     pipeline.tables[0]->lookup({&keys, 1}, version_, {&rule, 1});
     if (!rule) return false;
     const Way& way = this->way(*rule->program, in.ofport);
-    if (!way.plain || (way.to != kNoPort &&
-                       std::ranges::any_of(packets, [](const rte_mbuf* mbuf) { return mbuf->pkt_len < kEtherHeader; })))
-        return false;
     uint64_t bytes = 0;
-    for (const rte_mbuf* mbuf : packets) bytes += mbuf->pkt_len;
+    bool runts = false;
+    for (const rte_mbuf* mbuf : packets) {
+        bytes += mbuf->pkt_len;
+        runts |= mbuf->pkt_len < kEtherHeader;
+    }
+    if (!way.plain || (runts && way.to != kNoPort)) return false;
     tx_.counters(in_port).rx_packets.add(packets.size());
     tx_.counters(in_port).rx_bytes.add(bytes);
     for (const TallyId tally : {rule->tally, pipeline.looked_up[0], pipeline.matched[0]})

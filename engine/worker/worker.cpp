@@ -180,19 +180,17 @@ unsigned Worker::parse_rows(const Plan& plan, PortNo in_port, std::span<rte_mbuf
             }
         }
         if (!previous || length < kL2Most || !same_l2(previous, head)) {
-            Ethernet eth;
-            Layers layers;
-            parse_ethernet({head, length}, eth, layers);
-            const Be16 tci = eth.vlan[0].tci;
-            const auto vid = static_cast<uint16_t>(tci.host() & kVidMask);
-            rows_.outer[rows] = {tci != Be16{}, vid};
-            L2Lookup& lookup = rows_.lookups[rows];
+            const bool tagged = is_vlan_tpid(turnout::load<Be16>(head + kTagOffset)) && length >= kL2Most;
+            const auto vid = tagged
+                                 ? static_cast<uint16_t>(turnout::load<Be16>(head + kTagOffset + 2).host() & kVidMask)
+                                 : uint16_t{0};
+            rows_.outer[rows] = {tagged, vid};
+            L2Lookup& lookup = rows_.lookups[rows++];
             prepare(fdb, in.vlans, head, vid, lookup);
             if (cached)
                 cache_.prefetch(FlowCache::hash(lookup.dst_hash, lookup.src_hash, in_port));
             else
                 prefetch(fdb, lookup);
-            rows++;
         }
         previous = length < kL2Most ? nullptr : head;
         rows_.row[kept] = static_cast<uint8_t>(rows - 1);

@@ -62,6 +62,7 @@ TallyId Scene::new_tally() { return tally_n_++; }
 
 Rule* Scene::add(uint8_t table, uint16_t priority, const Match& match, of::Program program) {
     programs_.push_back(std::move(program));
+    pipeline.changes.note(match, pipeline.version + 1);
     const Rule* rule = nullptr;
     rule = pipeline.tables[table]->insert(match,
                                           {&programs_.back(), nullptr, pipeline.version, new_tally(), priority, table});
@@ -73,6 +74,7 @@ Rule* Scene::add(uint8_t table, uint16_t priority, const Match& match, of::Progr
 
 void Scene::remove(Rule* rule) {
     const uint8_t table = static_cast<uint8_t>(rule->table);
+    pipeline.changes.note(pipeline.tables[table]->match_of(*rule), pipeline.version + 1);
     std::erase_if(rules_, [&](const auto& each) { return each.second == rule; });
     pipeline.tables[table]->remove(rule, pipeline.version + 1);
 }
