@@ -15,9 +15,12 @@ $(VENV)/.ready: pyproject.toml scripts/pins.py
 	scripts/packages build
 	$(PYTHON) -m venv $(VENV)
 	scripts/pins.py build run dev bench | $(BIN)/pip install --quiet --disable-pip-version-check -r /dev/stdin
-	scripts/pins.py controllers | $(BIN)/pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/controllers -r /dev/stdin
 	echo "$(CURDIR)" > $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/turnout-checkout.pth
 	printf '#!/bin/sh\nexec "$(BIN)/python" -m turnout "$$@"\n' > $(BIN)/turnout && chmod +x $(BIN)/turnout
+	touch $@
+
+$(VENV)/controllers/.ready: $(VENV)/.ready # apart: it wants versions of its own
+	scripts/pins.py controllers | $(BIN)/pip install --quiet --disable-pip-version-check --upgrade --target $(@D) -r /dev/stdin
 	touch $@
 
 $(BUILD)/build.ninja: $(VENV)/.ready
@@ -38,7 +41,7 @@ else # a new file, not new bytes in the old one: a switch that runs keeps what i
 endif
 
 .PHONY: test
-test: build ## set up, build, and pass every test (SANITIZE=1: engine and seam under ASan and UBSan)
+test: build $(VENV)/controllers/.ready ## set up, build, and pass every test (SANITIZE=1: engine and seam under ASan and UBSan)
 	scripts/packages guests lab lint fuzz
 ifdef SANITIZE # leaks of Python would drown ours; a report goes past pytest, which would swallow it
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson test -C $(BUILD) --print-errorlogs
@@ -71,7 +74,7 @@ bench: build ## Turnout beside OVS-DPDK and testpmd: table, JSON, plot (ARGS="--
 	python -m turnout.bench $(ARGS)
 
 .PHONY: lab
-lab: build ## the long scenes: QEMU guests, soak, restarts
+lab: build $(VENV)/controllers/.ready ## the long scenes: QEMU guests, soak, restarts
 	scripts/packages guests lab bench
 	python -m pytest -m "lab or not lab" tests/e2e $(ARGS)
 

@@ -6,11 +6,8 @@ It also keeps the digest of the TOML file that the daemon was started with ("" f
 stays as it was, changes made since by the CLI are kept; when it has changed, it wins.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from turnout.config.model import Bridge, Config
+from turnout.config.replace import replacing
 from turnout.config.tree import from_tree, to_tree
 from turnout.errors import TurnoutError
 
@@ -63,30 +61,11 @@ def load(path: Path) -> State | None:
 
 
 def save(path: Path, state: State) -> None:
-    """Replaces `path` in one step: after a crash it holds the old state or the new one. TurnoutError if it
-    cannot.
-    """
+    """Replaces `path` in one step. TurnoutError, one line, if it cannot."""
     data = {
         "config-digest": state.config_digest,
         "bridge": to_tree(Config(bridges=state.bridges))["bridge"],
         "openflow-ports": msgspec.to_builtins(state.ports),
     }
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            json.dump(data, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise TurnoutError(
-            f"{path}: cannot write: {error.strerror}; changes would not survive a restart"
-        ) from None
+    with replacing(path, "changes would not survive a restart") as file:
+        file.write(json.dumps(data, indent=1).encode())

@@ -6,7 +6,6 @@ controller.
 import hashlib
 import itertools
 import logging
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,27 +18,26 @@ from turnout.control.loop import Loop
 from turnout.control.openflow.connection import Connection
 from turnout.control.openflow.service import PROBE, ActiveService, PassiveService
 from turnout.control.openflow.stream import Keys, Stream
-from turnout.openflow.session import wire
+from turnout.openflow.flow import Selection
 from turnout.openflow.session.bridge import Bridge, Host
 from turnout.openflow.session.constants import NAMES, OF13
 from turnout.openflow.session.session import Session
 from turnout.openflow.session.snoop import Snooper
+from turnout.openflow.text import parse
+from turnout.openflow.wire import delete_mod, flow_mod
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 3 * PROBE  # s without a controller after which a standalone bridge forwards by itself
 _ALL = frozenset(NAMES.values())
 
-# priority 0, any packet → NORMAL, as an OpenFlow 1.3 flow-mod; and what removes just that
-_MATCH_ALL = struct.pack("!HH4x", 1, 4)
-_NORMAL = struct.pack("!HH4xHHIH6x", 4, 24, 0, 16, 0xFFFFFFFA, 0)
-
 
 def normal_flow(*, add: bool) -> bytes:
     """The flow-mod that makes a bridge a learning switch, or ends that."""
-    command = 0 if add else 4
-    fixed = struct.pack("!QQBBHHHIIIH2x", 0, 0, 0, command, 0, 0, 0, *(0xFFFFFFFF,) * 3, 0)
-    return wire.message(OF13, 14, 0, fixed + _MATCH_ALL + (_NORMAL if add else b""))
+    flow = parse("priority=0,actions=NORMAL")
+    if add:
+        return flow_mod(flow)
+    return delete_mod(Selection(match=flow.match, table=0, priority=flow.priority, strict=True))
 
 
 def datapath_id(config: BridgeConfig) -> int:

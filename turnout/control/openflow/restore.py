@@ -6,16 +6,13 @@ Saving costs what a controller's dump costs. Restoring turns each entry back int
 it.
 """
 
-import contextlib
 import logging
-import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from turnout import _engine
-from turnout.errors import TurnoutError
+from turnout.config.replace import replacing
 from turnout.openflow.session import wire
 from turnout.openflow.session.constants import ALL_TABLES, GROUP_ANY, OF14, PORT_ANY
 
@@ -36,24 +33,10 @@ def save(tables: "_engine.Tables", path: Path) -> None:
     """Replaces `path` in one step. TurnoutError, one line, if it can't."""
     flows = struct.pack("!B3xII4xQQHH4x", ALL_TABLES, PORT_ANY, GROUP_ANY, 0, 0, 1, 4)
     bodies = ((_METERS, struct.pack("!I4x", _ALL)), (_GROUPS, b""), (_FLOWS, flows))
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = file.name
-            for kind, body in bodies:
-                request = wire.message(OF14, 18, 0, struct.pack("!HH4x", kind, 0) + body)
-                file.writelines(tables.statistics(request, view()))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise TurnoutError(
-            f"{path}: cannot write: {error.strerror}; flows would not survive a restart"
-        ) from None
+    with replacing(path, "flows would not survive a restart") as file:
+        for kind, body in bodies:
+            request = wire.message(OF14, 18, 0, struct.pack("!HH4x", kind, 0) + body)
+            file.writelines(tables.statistics(request, view()))
 
 
 def load(tables: "_engine.Tables", path: Path) -> bool:
