@@ -59,8 +59,7 @@ Execute::Step Execute::instructions(Packet& packet, const Rule& rule, const Cont
     if (!program.apply.empty()) {
         Context inner = context;
         inner.reason = rule.priority == 0 ? Reason::ExplicitMiss : Reason::Action;
-        const bool set_waits = packet.set && (program.clear ? false : !packet.set->empty());
-        inner.last = context.last && !program.has_goto && !program.has_write && !set_waits;
+        inner.last = context.last && !program.has_goto && !program.has_write;
         if (const Step step = run(packet, program.apply, inner); step != Step::Go) return step;
     }
     if (packet.set) {
@@ -100,7 +99,8 @@ bool Execute::settle(Packet& packet) {
 Execute::Step Execute::run(Packet& packet, const of::Actions& actions, const Context& context) {
     for (size_t i = 0; i < actions.size(); i++) {
         Context here = context;
-        here.last = context.last && i + 1 == actions.size();
+        // A table that these actions resubmitted to may have written to the action set, which is carried out yet.
+        here.last = context.last && i + 1 == actions.size() && (!packet.set || packet.set->empty());
         if (const Step step = one(packet, actions[i], here); step != Step::Go) return step;
     }
     return Step::Go;

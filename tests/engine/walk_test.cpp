@@ -273,6 +273,15 @@ TEST_CASE("groups") {
     CHECK(scene.forward(6, kPlain) == Frames{{8, one}});  // no such group
 }
 
+TEST_CASE("a group that comes last leaves the packet as it was for an action set written within") {
+    const NothingLost nothing_lost;
+    Scene scene;
+    scene.group(group_of(Group::Indirect, {bucket(1, {{DecTtl{}}, output(3)})}, 2));
+    scene.add(0, 1, {}, {resubmit(3), {ToGroup{2}}});
+    scene.add(3, 1, {}, writes({{ToGroup{2}}}));
+    CHECK(scene.forward(1, kPlain) == Frames{{3, {kTtl63, kTtl63}}});
+}
+
 TEST_CASE("select: by weight and flow; a dead bucket's flows move, the others stay") {
     const NothingLost nothing_lost;
     Scene scene;
