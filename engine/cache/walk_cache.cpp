@@ -96,18 +96,18 @@ void WalkCache::note(unsigned packets, uint64_t cycles) {
             return turn(Mode::Watch, kWatch);
         case Mode::Watch:
             without_ = cost;
-            windows_ = 0;
+            windows_ = bad_ = 0;
             return turn(Mode::Use, kWindow);
         case Mode::Use:
             windows_++;
-            if (cost < without_ * 0.9) {
-                failed_ = 0;
-                // From time to time the other way is measured again.
-                return windows_ < 64 ? turn(Mode::Use, kWindow) : turn(Mode::Watch, kWatch);
+            bad_ = cost < without_ * 0.9 ? 0 : bad_ + 1;
+            if (bad_ == 0) failed_ = 0;
+            if (bad_ == kBad) {
+                failed_ = std::min(failed_ + 1, 6u);
+                return turn(Mode::Rest, kRest << failed_);
             }
-            if (windows_ < 3) return turn(Mode::Use, kWindow);  // it has to fill first
-            failed_ = std::min(failed_ + 1, 6u);
-            return turn(Mode::Rest, kRest << failed_);
+            // From time to time the other way is measured again.
+            return windows_ < 64 ? turn(Mode::Use, kWindow) : turn(Mode::Watch, kWatch);
     }
 }
 

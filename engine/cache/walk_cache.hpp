@@ -107,8 +107,10 @@ private:
     uint64_t left_ = kWatch;  // packets until the mode is thought over
     uint64_t packets_ = 0, cycles_ = 0;
     double without_ = 0;  // cycles a packet
-    unsigned failed_ = 0, windows_ = 0;
+    unsigned failed_ = 0, windows_ = 0, bad_ = 0;
     static constexpr uint64_t kWatch = 1 << 14, kWindow = 1 << 17, kRest = 1 << 20;
+    static constexpr unsigned kBad =
+        3;  // windows in a row: it has to fill first, and now and then a window is disturbed
 };
 
 }  // namespace turnout

@@ -84,7 +84,7 @@ void Walk::forward(const Plan& plan, PortNo in_port, std::span<rte_mbuf*> packet
         packets = follow(plan, in_port, packets, pipeline);
     }
     if (!packets.empty()) walk(plan, in_port, packets, pipeline, reads);
-    if (before) cache_.note(static_cast<unsigned>(all), rte_rdtsc() - before);
+    cache_.note(static_cast<unsigned>(all), before ? rte_rdtsc() - before : 0);
 }
 
 // The packets through the tables.
