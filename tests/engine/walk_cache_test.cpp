@@ -330,6 +330,25 @@ TEST_CASE("an entry whose rules only forward says where to count") {
         CHECK((cache.counts(*entry)[i - 1].tally == 100 + i && cache.counts(*entry)[i - 1].table == i));
 }
 
+TEST_CASE("the cache is used while it is the cheaper way, rests while it is not, and is tried again") {
+    WalkCache cache;
+    const auto bursts = [&](uint64_t packets, uint64_t cycles_each) {
+        for (uint64_t n = 0; n < packets; n += 32) cache.note(32, cache.timed() ? 32 * cycles_each : 0);
+    };
+    CHECK_FALSE(cache.use());
+    bursts(1 << 15, 100);
+    CHECK(cache.use());
+    bursts(1 << 20, 50);
+    CHECK(cache.use());
+    bursts(1 << 17, 500);  // a disturbance
+    CHECK(cache.use());
+    bursts(1 << 20, 95);
+    CHECK_FALSE(cache.timed());
+    unsigned rested = 0;
+    for (; !cache.timed() && rested < 1 << 22; rested += 32) bursts(32, 0);
+    CHECK(rested < 1 << 22);
+}
+
 TEST_CASE("more kinds than there is room for: those that are in mostly stay") {
     WalkCache cache;
     Changes changes;
