@@ -106,9 +106,12 @@ class _Switch(ABC):
 class TurnoutContender(_Switch):
     """`turnout serve` with its defaults, and room for every MAC address."""
 
-    def __init__(self, ports: Sequence[Port], mbufs: int, flows: Path | None) -> None:
+    def __init__(
+        self, ports: Sequence[Port], mbufs: int, flows: Path | None, cores: Sequence[int] = (WORKER_CORE,)
+    ) -> None:
         super().__init__(ports, flows)
-        self._daemon = Daemon(cores=[WORKER_CORE], mbufs=mbufs)
+        self._daemon = Daemon(cores=cores, mbufs=mbufs)
+        self._cores = set(cores)
 
     @property
     def pid(self) -> int:
@@ -160,7 +163,7 @@ class TurnoutContender(_Switch):
         # As Open vSwitch's are: control threads keep off the worker's core.
         for thread in map(int, os.listdir(f"/proc/{self.pid}/task")):
             with contextlib.suppress(ProcessLookupError):  # a thread may end meanwhile
-                if os.sched_getaffinity(thread) != {WORKER_CORE}:
+                if os.sched_getaffinity(thread) not in ({core} for core in self._cores):
                     os.sched_setaffinity(thread, {CONTROL_CORE})
 
     def __exit__(self, *_: object) -> None:

@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 from turnout.bench.scenarios import ContenderName
 
-Probe = Literal["flow-mods", "ofctl", "memory", "latency", "first-packet"]
+Probe = Literal["flow-mods", "ofctl", "memory", "latency", "first-packet", "meter"]
 
-PROBES: Final[tuple[Probe, ...]] = ("flow-mods", "ofctl", "memory", "latency", "first-packet")
+PROBES: Final[tuple[Probe, ...]] = ("flow-mods", "ofctl", "memory", "latency", "first-packet", "meter")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ METRICS: Final = (
     Metric("disobeyed", "latency", "Packets sent after the barrier that didn't", "%", most=0),
     Metric("first-packet", "first-packet", "A flow's first packet over a later one", "µs", most=5),
     Metric("later-packet", "first-packet", "A later packet", "µs"),
+    Metric("meter", "meter", "A meter's miss of its rate (Turnout: over two workers)", "%", most=2),
 )
 """Every figure, in the report's order."""
 
