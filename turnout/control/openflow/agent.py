@@ -24,6 +24,7 @@ from turnout.openflow.session.bridge import Bridge, Host
 from turnout.openflow.session.constants import NAMES, OF13
 from turnout.openflow.session.session import Session
 from turnout.openflow.session.snoop import Snooper
+from turnout.results import ControllerView
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,11 @@ class Agent:
     def connected(self) -> dict[str, bool]:
         """Which controllers have answered, by target."""
         return {text: service.connected for text, service in self._services.items()}
+
+    @property
+    def controllers(self) -> dict[str, ControllerView]:
+        """How each controller stands, by target."""
+        return {text: service.view for text, service in self._services.items()}
 
     def _check_controllers(self, now: float) -> None:
         """Standalone: forward by itself when no controller has answered for a while, until one does."""
