@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real `ovsdb-server` with an Open_vSwitch database in a folder, and `ovs-vsctl` on it."""
 
+import shlex
 from pathlib import Path
 from typing import Self
 
@@ -60,6 +61,10 @@ class OvsdbServer:
         LabError if it fails, or gets no answer within 10 s.
         """
         return run("ovs-vsctl", f"--db={self.remote}", "--timeout=10", *arguments).strip()
+
+    def line(self, text: str) -> str:
+        """`vsctl` with the words of a shell's line."""
+        return self.vsctl(*shlex.split(text))
 
     def get(self, table: str, record: str, column: str) -> str:
         """`ovs-vsctl get`, without waiting and without quotes; "" for an empty set."""

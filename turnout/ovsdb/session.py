@@ -104,6 +104,7 @@ class Session:
                     for column, value in values.items():
                         setattr(row, column, value)  # how the library takes them
         self._transaction = transaction
+        self._commit()  # at once: the library cannot go on with one that is not sent
         self._loop.soon(self._run)
 
     def close(self) -> None:
@@ -116,7 +117,6 @@ class Session:
         if self._closed:
             return
         self._unwatch()  # a descriptor may be closed, and its number another's, after the next line
-        self._commit()
         self._idl.run()
         self._commit()
         self._say()
@@ -152,7 +152,7 @@ class Session:
             text = "connected"
         elif self._connected and self._idl.is_lock_contended:
             text = "another process is the switch of this database; forwarding as before until it has gone"
-        elif not self._connected:
+        elif not self._connected and self._idl._session.stream is None:  # nor a try under way
             text = "no database there; forwarding as before, trying on"
         else:
             return

@@ -23,6 +23,10 @@ TYPES: Mapping[str, str] = {
     "dpdkvhostuserclient": "vhost-user-client",
     "patch": "patch",
 }
+_TUNNELS = (
+    *("vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "gtpu", "lisp", "stt", "bareudp", "srv6"),
+    *("ipsec_gre", "ipsec_vxlan", "ipsec_geneve"),
+)
 _PROTOCOLS = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
 _NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
 # keys of other_config that would change how packets go, and do not yet
@@ -263,6 +267,8 @@ class _Translation:
 
 def _kind(name: str, type: str) -> str:
     kind = TYPES.get(type or "system", type)
+    if kind in _TUNNELS:
+        raise ConfigError(f"port.{name}.type", f"{type} is not implemented yet")
     if kind not in ports.TYPES:
-        raise ConfigError(f"port.{name}.type", f"{type} is not implemented yet, or unknown")
+        raise ConfigError(f"port.{name}.type", f"unknown type {type}")
     return kind
