@@ -82,6 +82,8 @@ class Vswitchd:
             except TurnoutError as error:
                 self._failure = str(error)
                 log.error("%s", error)
+        # a new port has counters at once; the others wait for their time
+        self._counters = {name: self._counters.get(name, count) for name, count in self._count().items()}
         self._in_database.clear()  # it may be another database, or somebody else may have written
         self._report()
 
