@@ -198,6 +198,15 @@ class Switch:
         with self._lock:
             self._change(replace(self._config, bridges=config.bridges), tolerant=tolerant)
 
+    def set_tls(self, *, private_key: str = "", certificate: str = "", ca_cert: str = "") -> None:
+        """The PEM files for controllers over TLS from now on, all three or none. Each connection reads them;
+        one that cannot use them says so in the log and tries on.
+        """
+        with self._lock:
+            self._change(
+                replace(self._config, private_key=private_key, certificate=certificate, ca_cert=ca_cert)
+            )
+
     def check_port(self, port: Port) -> str:
         """ConfigError if no such port can be; else what only one port can own ("socket /run/vm1.sock"), or
         "".

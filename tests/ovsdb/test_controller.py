@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controllers named in the database, and how they stand in it."""
 
+from pathlib import Path
+
 from tests.control.conftest import Daemon, wait_for
-from tests.control.test_openflow import Controller, free_port, listening
+from tests.control.test_openflow import Controller, free_port, listening, make_pki
 from turnout.lab.ovsdb import OvsdbServer
 
 
@@ -49,3 +51,20 @@ def test_a_target_that_cannot_be_leaves_the_others(database: OvsdbServer, switch
         accept().greet().close()
     _, log = switch.stop()
     assert "expected an IP address, got 'nowhere'" in log
+
+
+def test_over_tls(database: OvsdbServer, switch: Daemon, tmp_path: Path) -> None:
+    """The keys come from the database as well, and go."""
+    assert switch.process
+    pki = make_pki(tmp_path / "pki", "switch", "controller")
+    with listening(pki.context("controller", server=True)) as (address, accept):
+        key, certificate = pki.keys["switch"]
+        database.line(f"set-ssl {key} {certificate} {pki.ca}")
+        database.line(f"add-br tdbr0 -- set-controller tdbr0 ssl:{address}")
+        controller = accept().greet()
+        wait_for(lambda: column(database, "is_connected") == "true", "the controller")
+        database.vsctl("del-ssl")
+        wait_for(lambda: column(database, "is_connected") == "false", "its going")
+        assert controller.next() == b""
+        controller.close()
+        wait_for(lambda: "private-key" in column(database, "status"), "why")

@@ -4,7 +4,7 @@
 from typing import Any
 
 from turnout.ovsdb import schema
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port
+from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port, Tls
 
 
 def database(tables: Any) -> Database | None:
@@ -14,10 +14,19 @@ def database(tables: Any) -> Database | None:
             uuid=row.uuid,
             bridges=tuple(_bridge(bridge) for bridge in _by_name(row.bridges)),
             next_cfg=row.next_cfg,
+            tls=_tls(row.ssl[0]) if row.ssl else None,
             other_config=dict(row.other_config),
-            not_yet=_not_yet("Open_vSwitch", row),
         )
     return None
+
+
+def _tls(row: Any) -> Tls:
+    return Tls(
+        private_key=row.private_key,
+        certificate=row.certificate,
+        ca_cert=row.ca_cert,
+        not_yet=_not_yet("SSL", row),
+    )
 
 
 def _by_name(rows: list[Any]) -> list[Any]:

@@ -63,6 +63,16 @@ class Bridge:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tls:
+    """A row of table SSL: paths of PEM files."""
+
+    private_key: str
+    certificate: str
+    ca_cert: str
+    not_yet: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Database:
     """The one row of table Open_vSwitch, and what hangs on it. Bridges and ports are in the order of their
     names.
@@ -71,5 +81,5 @@ class Database:
     uuid: UUID
     bridges: tuple[Bridge, ...] = ()
     next_cfg: int = 0
+    tls: Tls | None = None
     other_config: Mapping[str, str] = field(default_factory=dict)
-    not_yet: tuple[str, ...] = ()

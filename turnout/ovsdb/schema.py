@@ -12,21 +12,22 @@ from turnout.errors import TurnoutError
 Columns = Mapping[str, tuple[str, ...]]
 
 READ: Columns = {
-    "Open_vSwitch": ("bridges", "next_cfg", "other_config"),
+    "Open_vSwitch": ("bridges", "next_cfg", "other_config", "ssl"),
     "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "other_config"),
     "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config"),
     "Interface": ("name", "type", "options", "other_config", "mac", "mtu_request", "ofport_request"),
     "Controller": ("target", "controller_rate_limit", "controller_burst_limit"),
+    "SSL": ("private_key", "certificate", "ca_cert", "bootstrap_ca_cert"),
 }
 # what is there to be set and has no effect yet
 NOT_YET: Columns = {
-    "Open_vSwitch": ("ssl",),
     "Bridge": (
         *("mirrors", "netflow", "sflow", "ipfix", "stp_enable", "rstp_enable", "mcast_snooping_enable"),
         *("flood_vlans", "auto_attach", "flow_tables"),
     ),
     "Port": ("qos", "cvlans", "protected", "lacp"),
     "Interface": ("ingress_policing_rate", "ingress_policing_kpkts_rate", "lldp", "bfd", "cfm_mpid"),
+    "SSL": ("bootstrap_ca_cert",),
 }
 WRITTEN: Columns = {
     "Open_vSwitch": (
@@ -42,7 +43,6 @@ WRITTEN: Columns = {
 }
 # tables that those columns refer to; the library wants to know them
 REFERRED: Columns = {
-    "SSL": ("private_key",),
     "Mirror": ("name",),
     "NetFlow": ("targets",),
     "sFlow": ("targets",),

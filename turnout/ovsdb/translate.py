@@ -68,7 +68,8 @@ class _Translation:
         self._ports = 0
 
     def run(self, database: Database) -> Desired:
-        self._note_not_yet("Open_vSwitch", database.not_yet)
+        if database.tls:
+            self._note_not_yet("SSL", database.tls.not_yet)
         for key in database.other_config:
             if key.startswith(_START_KEYS) and key != "dpdk-init":
                 self._notes.append(

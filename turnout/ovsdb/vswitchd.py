@@ -19,7 +19,7 @@ from turnout.config.model import Config
 from turnout.control.loop import Loop
 from turnout.errors import TurnoutError
 from turnout.ovsdb import status
-from turnout.ovsdb.rows import Database
+from turnout.ovsdb.rows import Database, Tls
 from turnout.ovsdb.session import Session
 from turnout.ovsdb.translate import Desired, translate
 from turnout.results import DropCount, PortView
@@ -41,6 +41,7 @@ class Vswitchd:
         self._save = save
         self._database: Database | None = None
         self._desired = Desired()
+        self._own_tls = _tls_of(switch.config)
         self._failure = ""  # of the last change as a whole
         self._said: set[str] = set()
         self._in_database: dict[tuple[str, UUID], dict[str, Any]] = {}  # as far as we know
@@ -72,6 +73,7 @@ class Vswitchd:
             return
         self._database = database
         self._desired = translate(database, self._switch.check_port)
+        self._set_tls(database.tls)
         self._log({*self._desired.notes, *self._desired.errors.values()})
         wanted = replace(self._switch.config, bridges=self._desired.bridges)
         self._failure = ""
@@ -86,6 +88,15 @@ class Vswitchd:
         self._counters = {name: self._counters.get(name, count) for name, count in self._count().items()}
         self._in_database.clear()  # it may be another database, or somebody else may have written
         self._report()
+
+    def _set_tls(self, wanted: Tls | None) -> None:
+        """Those of the database, else those that the switch was started with."""
+        files = (wanted.private_key, wanted.certificate, wanted.ca_cert) if wanted else self._own_tls
+        if files != _tls_of(self._switch.config):
+            try:
+                self._switch.set_tls(private_key=files[0], certificate=files[1], ca_cert=files[2])
+            except TurnoutError as error:
+                log.error("%s", error)
 
     def _log(self, lines: set[str]) -> None:
         """Each once, until it has been put right and is wrong again."""
@@ -148,6 +159,10 @@ class Vswitchd:
         for drop in self._switch.drops():
             drops[drop.port].append(drop)
         return {count.port: status.statistics(count, drops[count.port]) for count in self._switch.stats()}
+
+
+def _tls_of(config: Config) -> tuple[str, str, str]:
+    return config.private_key, config.certificate, config.ca_cert
 
 
 def _interval(database: Database) -> float:

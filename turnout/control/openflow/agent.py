@@ -124,6 +124,13 @@ class Agent:
         if self._open and config.fail_mode == "secure":
             self._close_up()
 
+    def set_keys(self, keys: Keys | None) -> None:
+        """Controllers over TLS are connected anew with these."""
+        self._keys = keys
+        over_tls = [text for text in self._services if target.parse(text).tls]
+        self._drop(over_tls)
+        self._services |= {text: self._service(text) for text in over_tls}
+
     def carry_out(self, messages: bytes) -> bytes:
         """Has the engine carry out flow-mods and the like of ours, OpenFlow 1.3; the replies."""
         _, replies = self.bridge.tables.receive(messages, self._view)

@@ -140,6 +140,11 @@ class OpenFlow:
 
     def configure(self, config: Config, now: float) -> None:
         """After each change of the switch: bridges come and go, settings and ports change."""
+        keys = keys_of(config.private_key, config.certificate, config.ca_cert)
+        if keys != self._keys:
+            self._keys = keys
+            for it, _ in self._agents.values():
+                it.set_keys(keys)
         wanted = {b.name: b for b in config.bridges}
         for name in [n for n in self._agents if n not in wanted]:
             self._agents.pop(name)[0].close()
