@@ -86,14 +86,32 @@ class PortView:
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeView:
-    """A bridge and its ports. controllers: whether each has answered, by where it is."""
+    """A bridge and its ports. controllers: whether each has answered, by where it is. datapath_id: 16 hex
+    digits.
+    """
 
     name: str
+    datapath_id: str
     mac_aging: int
     mac_table_size: int
     controllers: dict[str, bool]
     fail_mode: str
     ports: tuple[PortView, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControllerView:
+    """A controller. role: "master", "slave" or "other"; "" while it is not connected. state: of the
+    connection, in Open vSwitch's words; "" of one that is to call us. since_connect, since_disconnect:
+    seconds; None: never.
+    """
+
+    connected: bool
+    role: str
+    state: str = ""
+    since_connect: int | None = None
+    since_disconnect: int | None = None
+    last_error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

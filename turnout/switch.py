@@ -25,12 +25,22 @@ from turnout.config.tree import bridge_from_tree, from_tree, non_defaults, port_
 from turnout.control import eal, paths
 from turnout.control.loop import Loop
 from turnout.control.meter import Meter, PortRate, WorkerRate
+from turnout.control.openflow.agent import datapath_id
 from turnout.control.openflow.manager import OpenFlow
 from turnout.control.ports import Place
 from turnout.control.reconcile import NO_DEVICE, Attached, Reconciler
 from turnout.errors import ConfigError, TurnoutError
 from turnout.openflow.handle import BridgeHandle, look
-from turnout.results import BridgeView, DropCount, FdbEntry, PortStats, PortView, SwitchView, WorkerStats
+from turnout.results import (
+    BridgeView,
+    ControllerView,
+    DropCount,
+    FdbEntry,
+    PortStats,
+    PortView,
+    SwitchView,
+    WorkerStats,
+)
 
 log = logging.getLogger(__name__)
 
@@ -178,15 +188,30 @@ class Switch:
         """The desired state as it is now."""
         return self._config
 
-    def apply(self, config: Config) -> None:
+    def apply(self, config: Config, *, tolerant: bool = False) -> None:
         """Makes the whole of `config` so, touching only what differs. Settings of the switch itself cannot
-        change.
+        change. tolerant: a port that cannot be attached is kept with its error and tried again.
         """
         for key, value in non_defaults(replace(config, bridges=self._config.bridges)).items():
             if value != non_defaults(self._config).get(key):
                 raise ConfigError(key, "cannot change while the switch runs; restart it")
         with self._lock:
-            self._change(replace(self._config, bridges=config.bridges))
+            self._change(replace(self._config, bridges=config.bridges), tolerant=tolerant)
+
+    def set_tls(self, *, private_key: str = "", certificate: str = "", ca_cert: str = "") -> None:
+        """The PEM files for controllers over TLS from now on, all three or none. Each connection reads them;
+        one that cannot use them says so in the log and tries on.
+        """
+        with self._lock:
+            self._change(
+                replace(self._config, private_key=private_key, certificate=certificate, ca_cert=ca_cert)
+            )
+
+    def check_port(self, port: Port) -> str:
+        """ConfigError if no such port can be; else what only one port can own ("socket /run/vm1.sock"), or
+        "".
+        """
+        return self._reconciler.check_port(port)
 
     def add_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
         """Adds a bridge without ports: `add_bridge("br0", mac_aging=60)`.
@@ -338,6 +363,12 @@ class Switch:
 
     # --- OpenFlow
 
+    def controllers(self, bridge: str) -> dict[str, ControllerView]:
+        """How the bridge's controllers stand, by where they are."""
+        with self._live():
+            self._config.bridge(bridge)
+            return self._flow.controller_views(bridge)
+
     def tables(self, bridge: str) -> _engine.Tables:
         """The engine's flow tables of the bridge, for whoever makes sure that nobody else uses them
         meanwhile; `bridge(…).flows` does.
@@ -422,6 +453,7 @@ class Switch:
     def _bridge_view(self, bridge: Bridge) -> BridgeView:
         return BridgeView(
             name=bridge.name,
+            datapath_id=f"{datapath_id(bridge):016x}",
             mac_aging=bridge.mac_aging,
             mac_table_size=bridge.mac_table_size,
             controllers=self._flow.controllers(bridge.name),

@@ -29,13 +29,20 @@ def _flag(arguments: list[str], flag: str) -> bool:
 
 class Commands:
     """What the control socket can ask of a switch. `save` keeps the desired state; a change it refuses is
-    undone.
+    undone. authority: the database that alone may change bridges and ports; "": there is none.
     """
 
-    def __init__(self, switch: Switch, save: Callable[[Config], None], stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        switch: Switch,
+        save: Callable[[Config], None],
+        stop: Callable[[], None],
+        authority: str = "",
+    ) -> None:
         self._switch = switch
         self._save = save
         self._stop = stop
+        self._authority = authority
         self.table = {
             "turnout/add-br": Command(self._add_br, "[--may-exist] BRIDGE [COLUMN=VALUE…]", 1, MANY),
             "turnout/del-br": Command(self._del_br, "[--if-exists] BRIDGE", 1, 2),
@@ -61,6 +68,10 @@ class Commands:
 
     def _change(self, act: Callable[[], None]) -> str:
         """Carries out a change and keeps it, or neither."""
+        if self._authority:
+            raise TurnoutError(
+                f"bridges and ports come from the database; use ovs-vsctl --db={self._authority}"
+            )
         before = self._switch.config
         act()
         if self._switch.config != before:

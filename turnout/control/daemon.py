@@ -22,6 +22,7 @@ from turnout.control.commands import Commands
 from turnout.control.loop import READ, Loop
 from turnout.control.unixctl import Command, Server
 from turnout.errors import TurnoutError
+from turnout.ovsdb.vswitchd import Vswitchd
 from turnout.switch import Switch
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to serve. `overrides`: switch-wide settings, as in the TOML file, that win over it."""
+    """How to serve. `overrides`: switch-wide settings, as in the TOML file, that win over it. ovsdb: the
+    database that says which bridges and ports there are, such as "unix:/run/openvswitch/db.sock"; "": none.
+    """
 
     config: Path | None
     state: Path
     socket: Path
     overrides: Mapping[str, object]
+    ovsdb: str = ""
 
 
 def initial(options: Options) -> tuple[Config, str, Mapping[str, PortMemory]]:
@@ -49,6 +53,10 @@ def initial(options: Options) -> tuple[Config, str, Mapping[str, PortMemory]]:
         bridges = saved.bridges if saved else ()
     else:
         base, digest = toml.load(options.config), state.digest(options.config)
+        if options.ovsdb and base.bridges:
+            raise TurnoutError(
+                f"{options.config}: has bridges; with --ovsdb they come from the database only"
+            )
         if saved and saved.config_digest == digest:
             bridges = saved.bridges
         else:
@@ -101,7 +109,11 @@ def serve(options: Options) -> None:
             )
         )
         save(config)
-        commands |= Commands(switch, save, stop).table
+        commands |= Commands(switch, save, stop, authority=options.ovsdb).table
+        database: Vswitchd | None = None
+        if options.ovsdb:
+            database = Vswitchd(switch, loop, options.ovsdb, save)
+            stack.callback(database.close)
         cores = ",".join(map(str, switch.show().cores))
         log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)
         next_tick = 0.0
@@ -109,6 +121,8 @@ def serve(options: Options) -> None:
             if (now := time.monotonic()) >= next_tick:
                 next_tick = now + 1.0
                 _tick(switch, now)
+                if database:
+                    database.tick(now)
                 remember()
             loop.poll(next_tick - time.monotonic())
         log.info("stopping")

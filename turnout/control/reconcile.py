@@ -190,6 +190,11 @@ class Reconciler:
             self._detach(added)
             raise
 
+    def check_port(self, port: Port) -> str:
+        """ConfigError if no such port can be; else its claim."""
+        ports.check_pins(port, self._cores)
+        return self._claim(port)
+
     def retry(self) -> None:
         """Tries again to attach the ports that failed."""
         failed = [a for a in self.actual.ports.values() if a.error]

@@ -25,6 +25,7 @@ from turnout.openflow.session.session import Session
 from turnout.openflow.session.snoop import Snooper
 from turnout.openflow.text import parse
 from turnout.openflow.wire import delete_mod, flow_mod
+from turnout.results import ControllerView
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,13 @@ class Agent:
         if self._open and config.fail_mode == "secure":
             self._close_up()
 
+    def set_keys(self, keys: Keys | None) -> None:
+        """Controllers over TLS are connected anew with these."""
+        self._keys = keys
+        over_tls = [text for text in self._services if target.parse(text).tls]
+        self._drop(over_tls)
+        self._services |= {text: self._service(text) for text in over_tls}
+
     def carry_out(self, messages: bytes) -> bytes:
         """Has the engine carry out flow-mods and the like of ours, OpenFlow 1.3; the replies."""
         _, replies = self.bridge.tables.receive(messages, self._view)
@@ -151,6 +159,11 @@ class Agent:
     def connected(self) -> dict[str, bool]:
         """Which controllers have answered, by target."""
         return {text: service.connected for text, service in self._services.items()}
+
+    @property
+    def controllers(self) -> dict[str, ControllerView]:
+        """How each controller stands, by target."""
+        return {text: service.view for text, service in self._services.items()}
 
     def _check_controllers(self, now: float) -> None:
         """Standalone: forward by itself when no controller has answered for a while, until one does."""

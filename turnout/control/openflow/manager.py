@@ -17,6 +17,7 @@ from turnout.control.openflow.service import keys_of, run_dir
 from turnout.control.reconcile import NO_DEVICE, Attached, Reconciler
 from turnout.errors import TurnoutError
 from turnout.openflow.session.ports import Port, PortCounters
+from turnout.results import ControllerView
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ _PACKETS = 256  # packet-ins taken per turn of the loop
 _SAVE = 30.0  # s between saves of tables that change, at least
 _SAVE_SHARE = 50  # and this many times what the last one took
 _UNKNOWN_SPEED = 0xFFFFFFFF
-_TX_DROPS = frozenset(  # reasons that count as tx_dropped; all others are rx_dropped
+TX_DROPS = frozenset(  # reasons that count as tx_dropped; all others are rx_dropped
     ("too-long", "no-segments", "refused", "port-down", "tx-full", "port-no-fwd")
 )
 
@@ -50,7 +51,7 @@ class _Host:
     def port_counters(self) -> Mapping[int, PortCounters]:
         drops: dict[int, list[int]] = {}
         for drop in self._datapath.drops():
-            drops.setdefault(drop.port, [0, 0])[drop.reason in _TX_DROPS] += drop.packets
+            drops.setdefault(drop.port, [0, 0])[drop.reason in TX_DROPS] += drop.packets
         counted = {c.port: c for c in self._datapath.port_counters()}
         now = time.monotonic()
         found = {}
@@ -139,6 +140,11 @@ class OpenFlow:
 
     def configure(self, config: Config, now: float) -> None:
         """After each change of the switch: bridges come and go, settings and ports change."""
+        keys = keys_of(config.private_key, config.certificate, config.ca_cert)
+        if keys != self._keys:
+            self._keys = keys
+            for it, _ in self._agents.values():
+                it.set_keys(keys)
         wanted = {b.name: b for b in config.bridges}
         for name in [n for n in self._agents if n not in wanted]:
             self._agents.pop(name)[0].close()
@@ -169,6 +175,10 @@ class OpenFlow:
     def controllers(self, bridge: str) -> dict[str, bool]:
         """The bridge's controllers, and whether each has answered."""
         return self._agents[bridge][0].connected
+
+    def controller_views(self, bridge: str) -> dict[str, ControllerView]:
+        """How the bridge's controllers stand."""
+        return self._agents[bridge][0].controllers
 
     def changed(self, bridge: str) -> None:
         """Somebody else than a session has changed the bridge's tables."""

@@ -18,6 +18,8 @@ from turnout.control.loop import READ, Loop, Timer
 from turnout.control.openflow.connection import Connection, milliseconds
 from turnout.control.openflow.stream import Keys, Stream, connect, listen
 from turnout.errors import TurnoutError
+from turnout.openflow.session.constants import Role
+from turnout.results import ControllerView
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +34,19 @@ _RETRY = 5.0  # s between tries to listen
 Opener = Callable[[Stream, "ovs.reconnect.Reconnect | None", Callable[[Connection, str], None]], Connection]
 
 
+_ROLES = {Role.MASTER: "master", Role.SLAVE: "slave"}
+
+
 class Service(Protocol):
     """What a bridge has for each of its targets."""
 
     @property
     def connected(self) -> bool:
         """Whether a controller is there and has agreed on a version."""
+
+    @property
+    def view(self) -> ControllerView:
+        """How it stands."""
 
     def close(self) -> None:
         """Ends its connections, and makes no more."""
@@ -85,6 +94,10 @@ class Watchdog:
             self._timer.cancel()
 
 
+def _seconds(ms: int | None) -> int | None:
+    return None if ms is None else ms // 1000
+
+
 class ActiveService:
     """Connects to a controller, again and again with growing pauses."""
 
@@ -105,6 +118,20 @@ class ActiveService:
     def connected(self) -> bool:
         """Whether the controller has agreed on a version."""
         return self._connection is not None and self._connection.session.connected
+
+    @property
+    def view(self) -> ControllerView:
+        """How it stands."""
+        stats = self._fsm.get_stats(milliseconds(time.monotonic()))
+        connection = self._connection
+        return ControllerView(
+            connected=self.connected,
+            role=_ROLES.get(connection.session.role, "other") if self.connected and connection else "",
+            state=stats.state,
+            since_connect=_seconds(stats.msec_since_connect),
+            since_disconnect=_seconds(stats.msec_since_disconnect),
+            last_error=self._said,
+        )
 
     def close(self) -> None:
         """Hangs up for good."""
@@ -197,6 +224,12 @@ class PassiveService:
     def connected(self) -> bool:
         """Whether one that called has agreed on a version."""
         return any(c.session.connected for c in self._connections)
+
+    @property
+    def view(self) -> ControllerView:
+        """How those stand who have called."""
+        roles = [_ROLES.get(c.session.role, "other") for c in self._connections if c.session.connected]
+        return ControllerView(connected=bool(roles), role=min(roles, default=""))  # a master comes first
 
     def close(self) -> None:
         """Hangs up on all, and removes the socket."""

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A database server and a daemon that obeys it, each real, in one folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.control.conftest import Daemon, daemon, run_dir, turnout_cli
+from turnout.lab.ovsdb import OvsdbServer
+
+__all__ = ["daemon", "run_dir", "turnout_cli"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A bridge has a TAP of its own, which takes root."""
+    if os.geteuid() != 0:
+        for item in items:
+            if "ovsdb" in item.path.parts:
+                item.add_marker(pytest.mark.skip(reason="not available here: needs root"))
+
+
+@pytest.fixture
+def database(run_dir: Path) -> Iterator[OvsdbServer]:
+    with OvsdbServer(run_dir) as server:
+        yield server
+
+
+@pytest.fixture
+def switch(database: OvsdbServer, daemon: Daemon) -> Daemon:
+    """`turnout serve --ovsdb` on the database."""
+    return daemon.start(f"--ovsdb={database.remote}")

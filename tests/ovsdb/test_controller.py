@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers named in the database, and how they stand in it."""
+
+from pathlib import Path
+
+from tests.control.conftest import Daemon, wait_for
+from tests.control.test_openflow import Controller, free_port, listening, make_pki
+from turnout.lab.ovsdb import OvsdbServer
+
+
+def column(database: OvsdbServer, name: str) -> str:
+    """Of the one controller that there is."""
+    text = database.vsctl("--no-wait", "--bare", f"--columns={name}", "list", "controller")
+    return text.strip()
+
+
+def test_a_controller_that_waits_for_us(database: OvsdbServer, switch: Daemon) -> None:
+    assert switch.process
+    with listening() as (address, accept):
+        database.line(f"add-br tdbr0 -- set-controller tdbr0 tcp:{address} -- set-fail-mode tdbr0 secure")
+        controller = accept().greet()
+        wait_for(lambda: column(database, "is_connected") == "true", "the controller")
+        assert column(database, "role") == "other"
+        assert "state=ACTIVE" in column(database, "status")
+        assert controller.flows() == 0, "secure: only what the controller says"
+        controller.close()
+        wait_for(lambda: column(database, "is_connected") == "false", "its going")
+        assert column(database, "role") == ""
+        assert "state=" in column(database, "status")
+    database.line("del-controller tdbr0 -- set bridge tdbr0 fail_mode=standalone")
+    assert column(database, "is_connected") == ""
+
+
+def test_one_that_calls_us(database: OvsdbServer, switch: Daemon) -> None:
+    assert switch.process
+    number = free_port()
+    database.line(f"add-br tdbr0 -- set-controller tdbr0 ptcp:{number}:127.0.0.1")
+    database.vsctl("set", "bridge", "tdbr0", "protocols=OpenFlow13,OpenFlow15")
+    assert column(database, "is_connected") == "false"
+    controller = Controller.calls(("127.0.0.1", number)).greet()
+    wait_for(lambda: column(database, "is_connected") == "true", "the controller")
+    controller.close()
+    wait_for(lambda: column(database, "is_connected") == "false", "its going")
+    _, log = switch.stop()
+    assert "OpenFlow15 is not implemented yet" in log
+
+
+def test_a_target_that_cannot_be_leaves_the_others(database: OvsdbServer, switch: Daemon) -> None:
+    with listening() as (address, accept):
+        database.line(f"add-br tdbr0 -- set-controller tdbr0 tcp:nowhere:1 tcp:{address}")
+        accept().greet().close()
+    _, log = switch.stop()
+    assert "expected an IP address, got 'nowhere'" in log
+
+
+def test_over_tls(database: OvsdbServer, switch: Daemon, tmp_path: Path) -> None:
+    """The keys come from the database as well, and go."""
+    assert switch.process
+    pki = make_pki(tmp_path / "pki", "switch", "controller")
+    with listening(pki.context("controller", server=True)) as (address, accept):
+        key, certificate = pki.keys["switch"]
+        database.line(f"set-ssl {key} {certificate} {pki.ca}")
+        database.line(f"add-br tdbr0 -- set-controller tdbr0 ssl:{address}")
+        controller = accept().greet()
+        wait_for(lambda: column(database, "is_connected") == "true", "the controller")
+        database.vsctl("del-ssl")
+        wait_for(lambda: column(database, "is_connected") == "false", "its going")
+        assert controller.next() == b""
+        controller.close()
+        wait_for(lambda: "private-key" in column(database, "status"), "why")

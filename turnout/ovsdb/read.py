@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the `ovs` package's IDL as values."""
+
+from typing import Any
+
+from turnout.ovsdb import schema
+from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port, Tls
+
+
+def database(tables: Any) -> Database | None:
+    """What the IDL's tables say; None while the database has no row Open_vSwitch (`ovs-vsctl init`)."""
+    for row in tables["Open_vSwitch"].rows.values():
+        return Database(
+            uuid=row.uuid,
+            bridges=tuple(_bridge(bridge) for bridge in _by_name(row.bridges)),
+            next_cfg=row.next_cfg,
+            tls=_tls(row.ssl[0]) if row.ssl else None,
+            other_config=dict(row.other_config),
+        )
+    return None
+
+
+def _tls(row: Any) -> Tls:
+    return Tls(
+        private_key=row.private_key,
+        certificate=row.certificate,
+        ca_cert=row.ca_cert,
+        not_yet=_not_yet("SSL", row),
+    )
+
+
+def _by_name(rows: list[Any]) -> list[Any]:
+    return sorted(rows, key=lambda row: str(row.name))
+
+
+def _first(values: list[Any]) -> Any:
+    """The value of a column that may be empty; None."""
+    return values[0] if values else None
+
+
+def _not_yet(table: str, row: Any) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in schema.NOT_YET[table]
+        if (value := getattr(row, name, None)) and not _disabled(value) and value not in ([False], ["off"])
+    )
+
+
+def _disabled(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("enable") == "false"
+
+
+def _bridge(row: Any) -> Bridge:
+    return Bridge(
+        uuid=row.uuid,
+        name=row.name,
+        ports=tuple(_port(port) for port in _by_name(row.ports)),
+        controllers=tuple(
+            Controller(
+                uuid=controller.uuid,
+                target=controller.target,
+                rate_limit=_first(controller.controller_rate_limit),
+                burst_limit=_first(controller.controller_burst_limit),
+            )
+            for controller in sorted(row.controller, key=lambda it: str(it.target))
+        ),
+        fail_mode=_first(row.fail_mode) or "",
+        protocols=tuple(row.protocols),
+        other_config=dict(row.other_config),
+        not_yet=_not_yet("Bridge", row),
+    )
+
+
+def _port(row: Any) -> Port:
+    return Port(
+        name=row.name,
+        interfaces=tuple(_interface(interface) for interface in _by_name(row.interfaces)),
+        tag=_first(row.tag),
+        trunks=tuple(row.trunks),
+        vlan_mode=_first(row.vlan_mode) or "",
+        other_config=dict(row.other_config),
+        not_yet=_not_yet("Port", row),
+    )
+
+
+def _interface(row: Any) -> Interface:
+    return Interface(
+        uuid=row.uuid,
+        name=row.name,
+        type=row.type,
+        options=dict(row.options),
+        other_config=dict(row.other_config),
+        mac=_first(row.mac) or "",
+        mtu_request=_first(row.mtu_request),
+        ofport_request=_first(row.ofport_request),
+        not_yet=_not_yet("Interface", row),
+    )

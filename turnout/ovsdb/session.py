@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client of ovsdb-server, on the daemon's loop: it never blocks, and connects again for ever."""
+
+import logging
+import select
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ovs.db.idl  # type: ignore[import-untyped]
+import ovs.timeval  # type: ignore[import-untyped]
+
+from turnout.control.loop import READ, WRITE, HasFileno, Loop, Timer
+from turnout.ovsdb import schema
+from turnout.ovsdb.read import database
+from turnout.ovsdb.rows import Database
+
+log = logging.getLogger(__name__)
+
+LOCK = "ovs_vswitchd"  # whoever has it is the switch
+
+
+class _Waits:
+    """What the library asks its poller to wait for, put to our loop."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, int] = {}
+        self.seconds: float | None = None
+
+    def fd_wait(self, fd: int | HasFileno, events: int) -> None:
+        number = fd if isinstance(fd, int) else fd.fileno()
+        ours = (READ if events & select.POLLIN else 0) | (WRITE if events & select.POLLOUT else 0)
+        self.events[number] = self.events.get(number, 0) | ours
+
+    def timer_wait(self, msec: int) -> None:
+        self.seconds = min(msec / 1000, self.seconds if self.seconds is not None else msec / 1000)
+
+    def timer_wait_until(self, msec: int) -> None:
+        self.timer_wait(max(0, msec - ovs.timeval.msec()))
+
+    def immediate_wake(self) -> None:
+        self.seconds = 0.0
+
+
+class Session:
+    """Follows the database and writes to it.
+
+    changed: called when the database says something new and we are the switch. written: called with whether
+    what `write` sent is in the database.
+    """
+
+    def __init__(
+        self, remote: str, loop: Loop, changed: Callable[[], None], written: Callable[[bool], None]
+    ) -> None:
+        """TurnoutError if there is no schema."""
+        description = schema.load()
+        self.version = str(description["version"])
+        helper = ovs.db.idl.SchemaHelper(schema_json=description)
+        for table, names in schema.columns(description).items():
+            helper.register_columns(table, names)
+        self._idl: Any = ovs.db.idl.Idl(remote, helper, leader_only=False)
+        for table, names_written in schema.WRITTEN.items():
+            for name in names_written:
+                self._idl.tables[table].columns[name].alert = False  # our own writes are no news
+        self._idl.set_lock(LOCK)
+        self._remote = remote
+        self._loop = loop
+        self._changed = changed
+        self._written = written
+        self._transaction: Any = None
+        self._seen = -1  # change_seqno that `changed` was called for
+        self._said = ""
+        self._watched: list[int] = []
+        self._timer: Timer | None = None
+        self._closed = False
+        loop.soon(self._run)
+
+    @property
+    def ready(self) -> bool:
+        """Whether we know the database and are its switch: then, and only then, it is to be obeyed."""
+        idl = self._idl
+        return bool(self._connected and idl.state == idl.IDL_S_MONITORING and idl.has_lock)
+
+    @property
+    def _connected(self) -> bool:
+        return bool(self._idl._session.is_connected())  # the library has no public word for it
+
+    @property
+    def writing(self) -> bool:
+        """Whether an answer to `write` is awaited."""
+        return self._transaction is not None
+
+    def read(self) -> Database | None:
+        """What the database says; None if it has no row Open_vSwitch."""
+        return database(self._idl.tables)
+
+    def write(self, changes: Mapping[str, Mapping[Any, Mapping[str, Any]]]) -> None:
+        """Sends table → row → column → value, in one transaction; rows that are gone are passed over."""
+        transaction = ovs.db.idl.Transaction(self._idl)
+        for table, rows in changes.items():
+            known = self._idl.tables[table].rows
+            for uuid, values in rows.items():
+                if (row := known.get(uuid)) is not None:
+                    for column, value in values.items():
+                        setattr(row, column, value)  # how the library takes them
+        self._transaction = transaction
+        self._commit()  # at once: the library cannot go on with one that is not sent
+        self._loop.soon(self._run)
+
+    def close(self) -> None:
+        """Hangs up; the database gives the lock to the next."""
+        self._closed = True
+        self._unwatch()
+        self._idl.close()
+
+    def _run(self) -> None:
+        if self._closed:
+            return
+        self._unwatch()  # a descriptor may be closed, and its number another's, after the next line
+        self._idl.run()
+        self._commit()
+        self._say()
+        if self.ready and self._seen != self._idl.change_seqno:
+            self._seen = self._idl.change_seqno
+            self._changed()
+        waits = _Waits()
+        self._idl.wait(waits)
+        self._watched = list(waits.events)
+        for number, events in waits.events.items():
+            self._loop.watch(number, events, lambda _: self._run())
+        if waits.seconds == 0.0:
+            self._loop.soon(self._run)
+        elif waits.seconds is not None:
+            self._timer = self._loop.at(time.monotonic() + waits.seconds, self._run)
+
+    def _commit(self) -> None:
+        """Sends what is to be sent, or looks for the answer."""
+        if self._transaction is None:
+            return
+        status = self._transaction.commit()
+        kind = ovs.db.idl.Transaction
+        if status == kind.INCOMPLETE:
+            return
+        if status == kind.ERROR:
+            log.error("%s: cannot write: %s", self._remote, self._transaction.get_error())
+        self._transaction = None
+        self._written(status in (kind.SUCCESS, kind.UNCHANGED))
+
+    def _say(self) -> None:
+        """One line for each turn of fate."""
+        if self.ready:
+            text = "connected"
+        elif self._connected and self._idl.is_lock_contended:
+            text = "another process is the switch of this database; forwarding as before until it has gone"
+        elif not self._connected and self._idl._session.stream is None:  # nor a try under way
+            text = "no database there; forwarding as before, trying on"
+        else:
+            return
+        if text != self._said:
+            (log.info if self.ready else log.warning)("%s: %s", self._remote, text)
+            self._said = text
+
+    def _unwatch(self) -> None:
+        for number in self._watched:
+            self._loop.unwatch(number)
+        self._watched = []
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None

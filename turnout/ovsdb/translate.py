@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From rows to the desired state, without I/O. What is wrong with one row is said of that row, and leaves
+all others as they are.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from turnout.config import columns, model
+from turnout.control import ports
+from turnout.errors import ConfigError
+from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port
+
+# Open vSwitch's types, and what they are here; a type that only Turnout has keeps its name
+TYPES: Mapping[str, str] = {
+    "system": "af_packet",
+    "internal": "internal",
+    "tap": "tap",
+    "afxdp": "af_xdp",
+    "dpdk": "dpdk",
+    "dpdkvhostuser": "vhost-user",
+    "dpdkvhostuserclient": "vhost-user-client",
+    "patch": "patch",
+}
+_TUNNELS = (
+    *("vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "gtpu", "lisp", "stt", "bareudp", "srv6"),
+    *("ipsec_gre", "ipsec_vxlan", "ipsec_geneve"),
+)
+_PROTOCOLS = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
+_NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
+# keys of other_config that would change how packets go, and do not yet
+_BRIDGE_KEYS = ("forward-bpdu", "in-band-queue", "controller-queue-size", "dp-desc", "dp-sn")
+_PORT_KEYS = ("priority-tags", "qinq-ethtype")
+_START_KEYS = ("dpdk-", "pmd-", "vhost-")
+
+T = TypeVar("T", model.Bridge, model.Port)
+Check = Callable[[model.Port], str]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """errors: interface → what is wrong with it, or not implemented. notes: the same of rows that have no
+    such column.
+    """
+
+    bridges: tuple[model.Bridge, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def translate(database: Database, check: Check) -> Desired:
+    """`check` raises ConfigError for a port that cannot be made, and returns what only one port can own, or
+    "".
+    """
+    return _Translation(check).run(database)
+
+
+class _Translation:
+    """One run."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._errors: dict[str, list[str]] = {}
+        self._notes: list[str] = []
+        self._owners: dict[str, str] = {}
+        self._names: set[str] = set()
+        self._ports = 0
+
+    def run(self, database: Database) -> Desired:
+        if database.tls:
+            self._note_not_yet("SSL", database.tls.not_yet)
+        for key in database.other_config:
+            if key.startswith(_START_KEYS) and key != "dpdk-init":
+                self._notes.append(
+                    f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help"
+                )
+        self._names = {row.name for row in database.bridges}
+        bridges: list[model.Bridge] = []
+        for row in database.bridges:
+            try:
+                if len(bridges) == 256:
+                    raise ConfigError(f"bridge.{row.name}", "there are 256 bridges already")
+                bridges.append(self._bridge(row))
+            except ConfigError as error:
+                self._notes.append(str(error))
+                for interface in (i for port in row.ports for i in port.interfaces):
+                    self._say(interface, str(error))
+        errors = {name: "; ".join(texts) for name, texts in self._errors.items()}
+        return Desired(tuple(bridges), errors, tuple(self._notes))
+
+    def _bridge(self, row: Bridge) -> model.Bridge:
+        bridge = model.Bridge(name=row.name)
+        where = f"bridge.{row.name}"
+        self._note_not_yet(where, row.not_yet)
+        for key in row.other_config:
+            if key in _BRIDGE_KEYS or key.startswith(("stp-", "rstp-", "mcast-snooping-")):
+                self._notes.append(f"{where}.other_config:{key}: not implemented yet")
+        numbers = {"mac-aging-time": "mac_aging", "mac-table-size": "mac_table_size"}
+        settings: dict[str, Any] = {
+            setting: number
+            for key, setting in numbers.items()
+            if (number := self._number(where, f"other_config:{key}", row.other_config.get(key))) is not None
+        }
+        if identity := row.other_config.get("datapath-id"):
+            settings["datapath_id"] = identity.removeprefix("0x")
+        if row.fail_mode:
+            settings["fail_mode"] = row.fail_mode
+        settings["protocols"] = self._protocols(where, row.protocols)
+        settings |= self._controllers(where, row.controllers)
+        bridge = self._settle(bridge, settings, self._notes.append)
+        wanted = row.ports
+        if all(port.name != row.name for port in wanted):  # a bridge has its own port even without a row
+            wanted = (Port(name=row.name), *wanted)
+        made = [port for it in wanted if (port := self._port(it, row)) is not None]
+        return replace(bridge, ports=tuple(made))
+
+    def _protocols(self, where: str, protocols: Iterable[str]) -> tuple[str, ...]:
+        known = tuple(name for name in protocols if name in _PROTOCOLS)
+        for name in protocols:
+            if name not in known:
+                self._notes.append(f"{where}.protocols: {name} is not implemented yet")
+        return known
+
+    def _controllers(self, where: str, rows: tuple[Controller, ...]) -> dict[str, Any]:
+        """Those that can be, and the limits of the first: a bridge has one for all."""
+        good: list[str] = []
+        for row in rows:
+            try:
+                model.Bridge(name="br0", controllers=(row.target,))
+            except ConfigError as error:
+                self._notes.append(f"{where}.controllers: {error.problem}")
+            else:
+                good.append(row.target)
+        settings: dict[str, Any] = {"controllers": tuple(dict.fromkeys(good))}
+        if rows:
+            settings["controller_rate_limit"] = rows[0].rate_limit or 0
+            if rows[0].burst_limit:
+                settings["controller_burst_limit"] = rows[0].burst_limit
+            if any((r.rate_limit, r.burst_limit) != (rows[0].rate_limit, rows[0].burst_limit) for r in rows):
+                self._notes.append(f"{where}: limits of {rows[0].target} are those of all its controllers")
+        return settings
+
+    def _port(self, row: Port, bridge: Bridge) -> model.Port | None:
+        """None if it cannot be, which its interfaces say."""
+        where = f"port.{row.name}"
+        if len(row.interfaces) > 1:
+            for member in row.interfaces:
+                self._say(member, f"{where}: bonds are not implemented yet")
+            return None
+        interface = row.interfaces[0] if row.interfaces else None
+        if interface is None and row.name != bridge.name:
+            self._notes.append(f"{where}: has no interface")
+            return None
+        try:
+            return self._single(row, bridge, interface)
+        except ConfigError as error:
+            if interface is None:
+                self._notes.append(str(error))
+            else:
+                self._say(interface, str(error))
+            return None
+
+    def _single(self, row: Port, bridge: Bridge, interface: Interface | None) -> model.Port:
+        name = interface.name if interface else row.name
+        local = name == bridge.name
+        kind = "internal" if local else _kind(name, interface.type if interface else "")
+        if self._ports == 1023:
+            raise ConfigError(f"port.{name}", "there are 1023 ports already")
+        if name in self._names and not local:
+            raise ConfigError(f"port.{name}", "a bridge or port of that name is there already")
+        options: dict[str, str] = {}
+        settings: dict[str, Any] = {}
+        problems: list[str] = []
+        if interface:
+            options, settings = self._interface(interface, kind, problems)
+        if local and "mac" not in options and (address := bridge.other_config.get("hwaddr")):
+            options["mac"] = address
+        port = model.Port(name=name, type=kind, options=options, **self._vlans(row, problems))
+        port = self._settle(port, settings, problems.append)
+        if claim := self._check(port):
+            if claim in self._owners:
+                raise ConfigError(f"port.{name}", f"{claim} already belongs to port {self._owners[claim]}")
+            self._owners[claim] = name
+        problems += [f"port.{row.name}.{column}: not implemented yet" for column in row.not_yet]
+        problems += [
+            f"port.{row.name}.other_config:{key}: not implemented yet"
+            for key in row.other_config
+            if key in _PORT_KEYS
+        ]
+        self._names.add(name)
+        self._ports += 1
+        for problem in problems:
+            if interface:
+                self._say(interface, problem)
+        return port
+
+    def _interface(
+        self, row: Interface, kind: str, problems: list[str]
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Its options and settings."""
+        where = f"port.{row.name}"
+        known = ports.TYPES[kind].options
+        options: dict[str, str] = {}
+        settings: dict[str, Any] = {}
+        for key, text in row.options.items():
+            option = columns.OPTION_ALIASES.get(key, key)
+            if setting := _NUMBERS.get(key):
+                settings[setting] = self._number(where, f"options:{key}", text, problems)
+            elif option in known:
+                options[option] = text
+            else:
+                problems.append(f"{where}.options:{key}: not implemented yet")
+        if kind == "vhost-user-client" and "path" not in options:
+            raise ConfigError(f"{where}.options:vhost-server-path", f"missing; type {row.type} needs it")
+        if row.mac and "mac" in known:
+            options["mac"] = row.mac
+        elif row.mac:
+            problems.append(f"{where}.mac: not implemented yet for type {row.type or 'system'}")
+        settings["mtu"] = row.mtu_request
+        settings["ofport_request"] = row.ofport_request
+        settings["rxq_affinity"] = row.other_config.get("pmd-rxq-affinity")
+        problems += [f"{where}.{column}: not implemented yet" for column in row.not_yet]
+        return options, {key: value for key, value in settings.items() if value is not None}
+
+    def _vlans(self, row: Port, problems: list[str]) -> dict[str, Any]:
+        """As ovs-vswitchd reads them: what an explicit mode or a tag rules out is left aside, and said."""
+        where = f"port.{row.name}"
+        if row.vlan_mode == "dot1q-tunnel":
+            raise ConfigError(f"{where}.vlan_mode", "dot1q-tunnel is not implemented yet")
+        mode = row.vlan_mode or ("trunk" if row.tag is None else "access")
+        tag, trunks = row.tag, row.trunks
+        if mode == "access" and trunks:
+            problems.append(f"{where}.trunks: left aside, an access port carries its tag only")
+            trunks = ()
+        if mode == "trunk" and tag is not None:
+            problems.append(f"{where}.tag: left aside, a trunk has no VLAN of its own")
+            tag = None
+        return {"tag": tag, "trunks": trunks, "vlan_mode": row.vlan_mode or None}
+
+    def _settle(self, value: T, settings: Mapping[str, Any], say: Callable[[str], object]) -> T:
+        """`value` with all settings that can be; of the others it says why not."""
+        for key, setting in settings.items():
+            try:
+                value = replace(value, **{key: setting})
+            except ConfigError as error:
+                say(str(error))
+        return value
+
+    def _number(
+        self, where: str, column: str, text: str | None, problems: list[str] | None = None
+    ) -> int | None:
+        if text is None:
+            return None
+        if text.isascii() and text.isdigit() and len(text) <= 10:
+            return int(text)
+        (self._notes if problems is None else problems).append(
+            f"{where}.{column}: expected a number, got {text!r}"
+        )
+        return None
+
+    def _note_not_yet(self, where: str, names: Iterable[str]) -> None:
+        self._notes += [f"{where}.{name}: not implemented yet" for name in names]
+
+    def _say(self, interface: Interface, text: str) -> None:
+        self._errors.setdefault(interface.name, []).append(text)
+
+
+def _kind(name: str, type: str) -> str:
+    kind = TYPES.get(type or "system", type)
+    if kind in _TUNNELS:
+        raise ConfigError(f"port.{name}.type", f"{type} is not implemented yet")
+    if kind not in ports.TYPES:
+        raise ConfigError(f"port.{name}.type", f"unknown type {type}")
+    return kind
