@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rates from the engine's cumulative counters: what happened between the last two samples."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,6 +39,7 @@ class _Sample:
 
 
 _NEVER = _Sample()
+HISTORY = 60  # s, the longest time that `usage` looks back, with a sample a second
 
 
 def _grown(now: tuple[int, ...], before: tuple[int, ...] | None) -> list[int]:
@@ -55,6 +57,7 @@ class Meter:
         self.ports: dict[int, PortRate] = {}
         self.workers: dict[int, WorkerRate] = {}
         self.queues: dict[Queue, float] = {}  # share of a worker's time, 0..1
+        self._history: deque[_Sample] = deque(maxlen=HISTORY + 1)
 
     def sample(self, datapath: _engine.Datapath, now: float) -> None:
         """Takes a sample at `now` (s, monotonic)."""
@@ -67,6 +70,7 @@ class Meter:
             queues={(q.port, q.queue): q.cycles for q in datapath.queue_loads()},
         )
         old, self._last = self._last, new
+        self._history.append(new)
         seconds = now - old.at
         if old is _NEVER or seconds <= 0:
             return
@@ -86,4 +90,18 @@ class Meter:
         self.queues = {
             queue: _grown((used,), (old.queues[queue],) if queue in old.queues else None)[0] / cycles
             for queue, used in new.queues.items()
+        }
+
+    def usage(self, seconds: float) -> dict[Queue, float]:
+        """Each queue's share of a worker's time over the last `seconds`, or as long as there are samples; of
+        queues that came since, over all that time. Empty before the second sample.
+        """
+        samples = [one for one in self._history if one.at >= self._last.at - seconds]
+        if len(samples) < 2:
+            return {}
+        first = samples[0]
+        cycles = (self._last.at - first.at) * _engine.tsc_hz()
+        return {
+            queue: _grown((used,), (first.queues[queue],) if queue in first.queues else None)[0] / cycles
+            for queue, used in self._last.queues.items()
         }
