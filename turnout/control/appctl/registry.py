@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All of Open vSwitch's commands that Turnout answers, by name."""
 
-from turnout.control.appctl import dpctl, dpif, fdb, memory, ofproto, pmd
+from turnout.control.appctl import dpctl, dpif, fdb, memory, ofproto, pmd, vlog
 from turnout.control.unixctl import Command
 from turnout.switch import Switch
 
@@ -15,4 +15,5 @@ def commands(switch: Switch) -> dict[str, Command]:
         **memory.commands(switch),
         **ofproto.commands(switch),
         **pmd.commands(switch),
+        **vlog.commands(),
     }
