@@ -1,10 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """ofproto/*: bridges as OpenFlow sees them."""
 
+from turnout.control.appctl.trace import format_trace
 from turnout.control.unixctl import Command
+from turnout.errors import TurnoutError
+from turnout.openflow.flow import FlowError
 from turnout.switch import Switch
+
+_NO_EFFECT = {
+    "--no-names",
+    "-generate",
+    "--generate",
+}  # a whole packet is always traced, without side effects
 
 
 def commands(switch: Switch) -> dict[str, Command]:
     """Name → command."""
-    return {"ofproto/list": Command(lambda _: "\n".join(b.name for b in switch.config.bridges))}
+
+    def trace(arguments: list[str]) -> str:
+        options = {word for word in arguments if word.startswith("-")}
+        if unknown := options - _NO_EFFECT - {"--names"}:
+            raise TurnoutError(f"{min(unknown)}: unknown option")
+        words = [word for word in arguments if word not in options]
+        if len(words) < 2:
+            raise TurnoutError(f"syntax error at {''.join(words)} (or the bridge name was omitted)")
+        if len(words) > 3:
+            raise TurnoutError("too many arguments")
+        name, named = words[0], "--names" in options
+        bridge = next((b for b in switch.show().bridges if b.name == name), None)
+        if bridge is None:
+            raise TurnoutError(f"{name}: unknown bridge")
+        try:
+            traced = switch.bridge(name).trace(",".join(words[1:]), named=named)
+        except FlowError as error:
+            raise TurnoutError(f"Bad openflow flow syntax: {error}") from None
+        inside = {port.ofport: port.name if named else str(port.number) for port in bridge.ports}
+        return format_trace(name, traced, inside)
+
+    return {
+        "ofproto/list": Command(lambda _: "\n".join(b.name for b in switch.config.bridges)),
+        "ofproto/trace": Command(
+            trace, "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, 100
+        ),
+    }
