@@ -333,7 +333,7 @@ class Switch:
     def queues(self, seconds: float = HISTORY) -> list[QueueStats]:
         """Each rx queue, who polls it, and its load over the last `seconds` (at most 60)."""
         with self._live():
-            loads, pins = self._meter.usage(seconds), self._reconciler.pins
+            loads, pins = self._meter.usage(seconds).queues, self._reconciler.pins
             ports = {p.number: p for p in self._reconciler.actual.ports.values()}
             up = {n: self._datapath.device_info(p.device).link_up for n, p in ports.items() if p.rxqs}
             return [
@@ -348,10 +348,17 @@ class Switch:
                 for (number, queue), worker in sorted(self._reconciler.assignment.items())
             ]
 
+    def loads(self, seconds: float = HISTORY) -> dict[int, float]:
+        """How busy each core's worker was over the last `seconds` (at most 60), 0..1; empty before it
+        is measured.
+        """
+        with self._live():
+            return {self._cores[worker]: load for worker, load in self._meter.usage(seconds).workers.items()}
+
     def rebalance(self) -> None:
         """Moves rx queues between workers where that evens out what they had to do in the last minute."""
         with self._live():
-            self._reconciler.loads = self._meter.usage(HISTORY)
+            self._reconciler.loads = dict(self._meter.usage(HISTORY).queues)
             self._reconciler.rebalance(asked=True)
 
     def fdb(self, bridge: str | None = None) -> list[FdbEntry]:

@@ -66,10 +66,11 @@ def test_pmd_perf(ours: Appctl) -> None:
 
 def test_rxqs(ours: Appctl) -> None:
     until(lambda: "NOT AVAIL" not in ours.must("dpif-netdev/pmd-rxq-show"), "loads measured", timeout=10)
-    title, thread, isolated, *queues = ours.must("dpif-netdev/pmd-rxq-show").splitlines()
+    title, thread, isolated, *queues, overhead = ours.must("dpif-netdev/pmd-rxq-show").splitlines()
     assert title == "Displaying last 60 seconds pmd usage %"
     assert _THREAD.fullmatch(thread)
     assert isolated == "  isolated : false"
+    assert re.fullmatch(r"  overhead: [ \d]\d %", overhead)
     rows = re.compile(r"  port: (\S+) +queue-id: +(\d+) \((?:enabled|disabled)\) ? +pmd usage: +\d+ %")
     found = [rows.fullmatch(line) for line in queues]
     assert {row[1] for row in found if row} == {BRIDGE, *(f"p{port}" for port in PORTS)}

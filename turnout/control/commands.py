@@ -13,6 +13,7 @@ from turnout.config.model import Config
 from turnout.config.tree import from_tree, to_tree
 from turnout.control import openflow_commands
 from turnout.control.appctl import registry
+from turnout.control.appctl.coverage import Coverage
 from turnout.control.unixctl import Command
 from turnout.errors import ConfigError, TurnoutError
 from turnout.switch import Switch
@@ -37,6 +38,7 @@ class Commands:
         self._switch = switch
         self._save = save
         self._stop = stop
+        self._coverage = Coverage(switch)
         self.table = {
             "turnout/add-br": Command(self._add_br, "[--may-exist] BRIDGE [COLUMN=VALUE…]", 1, MANY),
             "turnout/del-br": Command(self._del_br, "[--if-exists] BRIDGE", 1, 2),
@@ -53,11 +55,16 @@ class Commands:
             "turnout/flush": Command(lambda a: _json({"entries": switch.fdb_flush(*a)}), "[BRIDGE]", 0, 1),
             **openflow_commands.commands(switch),
             **registry.commands(switch),
+            **self._coverage.commands(),
             "version": Command(lambda _: f"turnout (Turnout) {__version__}"),
             "list-commands": Command(self._list),
             "help": Command(self._list),
             "exit": Command(self._exit, "[--cleanup]", 0, 1),
         }
+
+    def tick(self, now: float) -> None:
+        """To be called once a second. now: s, monotonic."""
+        self._coverage.tick(now)
 
     def _change(self, act: Callable[[], None]) -> str:
         """Carries out a change and keeps it, or neither."""

@@ -101,7 +101,8 @@ def serve(options: Options) -> None:
             )
         )
         save(config)
-        commands |= Commands(switch, save, stop).table
+        asked = Commands(switch, save, stop)
+        commands |= asked.table
         cores = ",".join(map(str, switch.show().cores))
         log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)
         next_tick = 0.0
@@ -109,6 +110,7 @@ def serve(options: Options) -> None:
             if (now := time.monotonic()) >= next_tick:
                 next_tick = now + 1.0
                 _tick(switch, now)
+                asked.tick(now)
                 remember()
             loop.poll(next_tick - time.monotonic())
         log.info("stopping")

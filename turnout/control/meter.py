@@ -31,6 +31,14 @@ class WorkerRate:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """Shares of a worker's time, 0..1, that each queue took, and that each worker was busy."""
+
+    queues: Mapping[Queue, float] = field(default_factory=dict)
+    workers: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Sample:
     at: float = 0.0
     ports: Mapping[int, tuple[int, int, int, int]] = field(default_factory=dict)
@@ -92,16 +100,19 @@ class Meter:
             for queue, used in new.queues.items()
         }
 
-    def usage(self, seconds: float) -> dict[Queue, float]:
-        """Each queue's share of a worker's time over the last `seconds`, or as long as there are samples; of
-        queues that came since, over all that time. Empty before the second sample.
+    def usage(self, seconds: float) -> Usage:
+        """The last `seconds`, or as long as there are samples; what came since counts over all that time.
+        Empty before the second sample.
         """
-        samples = [one for one in self._history if one.at >= self._last.at - seconds]
-        if len(samples) < 2:
-            return {}
-        first = samples[0]
+        first = next((one for one in self._history if one.at >= self._last.at - seconds), self._last)
+        if first is self._last:
+            return Usage()
         cycles = (self._last.at - first.at) * _engine.tsc_hz()
-        return {
-            queue: _grown((used,), (first.queues[queue],) if queue in first.queues else None)[0] / cycles
-            for queue, used in self._last.queues.items()
-        }
+        queues = {queue: (used,) for queue, used in first.queues.items()}
+        return Usage(
+            queues={q: _grown((used,), queues.get(q))[0] / cycles for q, used in self._last.queues.items()},
+            workers={
+                worker: _grown(counters, first.workers.get(worker))[1] / cycles
+                for worker, counters in self._last.workers.items()
+            },
+        )

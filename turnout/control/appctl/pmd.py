@@ -91,7 +91,10 @@ class _Pmd:
         asked = _asked(arguments)
         queues = self._switch.queues(asked.seconds)
         isolated = {w.core: _isolated(w.core, queues) for w in self._workers(asked.core)}
-        return f"Displaying last {asked.seconds} seconds pmd usage %\n" + format_queues(isolated, queues)
+        loads = self._switch.loads(asked.seconds)
+        return f"Displaying last {asked.seconds} seconds pmd usage %\n" + format_queues(
+            isolated, queues, loads
+        )
 
     def rxq_rebalance(self, arguments: list[str]) -> str:
         for name in arguments:
@@ -156,13 +159,25 @@ def format_perf(worker: WorkerStats, now: float, duration: float) -> str:
     return text + f"  Rx packets:         {0:>12}\n"
 
 
-def format_queues(isolated: Mapping[int, bool], queues: Sequence[QueueStats]) -> str:
-    """Each core with its queues, and how much of its time each takes."""
+def format_queues(
+    isolated: Mapping[int, bool], queues: Sequence[QueueStats], loads: Mapping[int, float]
+) -> str:
+    """Each core with its queues, and how much of its time each takes. isolated, loads: by core. Overhead is
+    what a worker was busy with besides.
+    """
     text = ""
     for core, pinned in isolated.items():
         text += f"{_title(core)}  isolated : {'true' if pinned else 'false'}\n"
-        for queue in sorted((q for q in queues if q.core == core), key=lambda q: (q.port, q.queue)):
+        here = sorted((q for q in queues if q.core == core), key=lambda q: (q.port, q.queue))
+        for queue in here:
             state = "(enabled) " if queue.link_up else "(disabled)"
-            usage = "NOT AVAIL" if queue.load is None else f"{100 * queue.load:2.0f} %"
-            text += f"  port: {queue.port:<16}  queue-id: {queue.queue:2d} {state}  pmd usage: {usage}\n"
+            text += f"  port: {queue.port:<16}  queue-id: {queue.queue:2d} {state}"
+            text += f"  pmd usage: {_percent(queue.load)}\n"
+        if here:
+            used = sum(queue.load or 0.0 for queue in here)
+            text += f"  overhead: {_percent(max(0.0, loads[core] - used) if core in loads else None)}\n"
     return text
+
+
+def _percent(share: float | None) -> str:
+    return "NOT AVAIL" if share is None else f"{100 * share:2.0f} %"
