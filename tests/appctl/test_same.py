@@ -2,11 +2,14 @@
 """Commands that have to print the same of Turnout as of Open vSwitch: text, errors and exit codes."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from tests.appctl.conftest import Appctl
 from tests.peers.switch import BRIDGE
+from turnout.lab.daemon import Daemon
+from turnout.lab.ovs_netdev import OvsNetdev
 from turnout.lab.wait import until
 
 _SAME = [
@@ -38,13 +41,46 @@ def test_prints_the_same(ours: Appctl, theirs: Appctl, command: str) -> None:
     assert ours(*command.split()) == theirs(*command.split())
 
 
+def _plain(text: str) -> str:
+    """Without lookups and the datapath's own port numbers."""
+    return re.sub(r"/\d+:", "/N:", re.sub(r"(hit|missed):\d+", r"\1", text))
+
+
 def test_dpif_show(ours: Appctl, theirs: Appctl) -> None:
-    """But for lookups and the datapath's own port numbers."""
+    assert _plain(ours.must("dpif/show")) == _plain(theirs.must("dpif/show"))
 
-    def plain(text: str) -> str:
-        return re.sub(r"/\d+:", "/N:", re.sub(r"(hit|missed):\d+", r"\1", text))
 
-    assert plain(ours.must("dpif/show")) == plain(theirs.must("dpif/show"))
+@pytest.fixture
+def patched(ours: Appctl, theirs: Appctl) -> Iterator[None]:
+    """A second bridge, and patch ports between the two."""
+    ends = ((BRIDGE, "to-b", "to-a", 11), ("br-b", "to-a", "to-b", 12))
+    here, there = ours.peer.of, theirs.peer.of
+    assert isinstance(here, Daemon)
+    assert isinstance(there, OvsNetdev)
+    here.add_bridge("br-b")
+    inside = f"options:netns={ours.peer.namespace.name}"
+    here.add_port("br-b", "br-b", "type=internal", inside, "options:iface=br-b")
+    there.add_bridge("br-b")
+    for bridge, name, peer, number in ends:
+        columns = "type=patch", f"options:peer={peer}", f"ofport_request={number}"
+        here.add_port(bridge, name, *columns)
+        there.vsctl("add-port", bridge, name, "--", "set", "interface", name, *columns)
+    yield
+    for bridge, name, *_ in ends:
+        here.del_port(name)
+        there.vsctl("del-port", bridge, name)
+    here.request("turnout/del-br", "br-b")
+    there.vsctl("del-br", "br-b")
+
+
+@pytest.mark.usefixtures("patched")
+def test_patch_ports(ours: Appctl, theirs: Appctl) -> None:
+    """They have no number in the datapath."""
+    assert _plain(ours.must("dpif/show")) == _plain(theirs.must("dpif/show"))
+    assert "to-a 12/none: (patch: peer=to-b)" in ours.must("dpif/show")
+    assert "to-a" not in ours.must("dpctl/show")
+    assert sorted(ours.must("ofproto/list").split()) == sorted(theirs.must("ofproto/list").split())
+    assert sorted(ours.must("dpif/dump-dps").split()) == sorted(theirs.must("dpif/dump-dps").split())
 
 
 @pytest.mark.parametrize("option", [(), ("-s",), ("netdev@ovs-netdev",)])
