@@ -54,6 +54,10 @@ _SAME = [
     f"in_port=1,tcp6,{_BASE},ipv6_src=fd00::1,ipv6_dst=fd00::2,nw_ttl=64,tp_src=1,tp_dst=2",
     f"in_port=1,icmp6,{_BASE},ipv6_src=fe80::1,ipv6_dst=ff02::2,nw_ttl=64,icmpv6_type=128,icmpv6_code=0",
     f"in_port=2,ip,{_IP},nw_dst=10.2.0.1,metadata=0x5,reg3=7",
+    "in_port=1, sctp, nw_ttl=64, sctp_dst=5, nw_frag=first, tun_id=5",
+    "in_port=1,icmp6,icmpv6_type=135,nd_target=fe80::1,nw_ttl=255",
+    "in_port=1,dl_dst=01:80:c2:00:00:00,dl_type=0x1234",
+    "in_port=1,tcp,vlan_tci=0x1005,nw_ttl=64,pkt_mark=3",
 ]
 
 
@@ -107,8 +111,8 @@ def test_to_controllers(ours: Appctl, theirs: Appctl) -> None:
 def test_of_a_packet(ours: Appctl, theirs: Appctl) -> None:
     """Open vSwitch learns from it."""
     frame = "0200000000020200000000018100002108004500001400000000" + "40fd000001020304" + "0a020001"
-    for arguments in ((frame,), (frame, "--names")):
-        mine, other = (a.must("ofproto/trace", BRIDGE, "in_port=1", *arguments) for a in (ours, theirs))
+    for flow, *option in (("in_port=1",), ("in_port=1,pkt_mark=5", "--names"), ("in_port=1,udp",)):
+        mine, other = (a.must("ofproto/trace", BRIDGE, flow, frame, *option) for a in (ours, theirs))
         assert _without_actions(mine) == _without_actions(other)
 
 
@@ -130,6 +134,8 @@ def test_to_a_learned_port(ours: Appctl, theirs: Appctl) -> None:
         (),
         (BRIDGE, "in_port=1", "--nosuch"),
         (BRIDGE, "in_port=1", "00" * 20, "x"),
+        (BRIDGE, "in_port=1", "02"),
+        (BRIDGE, "in_port=1", "no hex"),
     ],
 )
 def test_refuses_the_same(ours: Appctl, theirs: Appctl, arguments: tuple[str, ...]) -> None:

@@ -65,12 +65,14 @@ class Normal:
         """The packet's VLAN, the ports for it if they carry that, and why."""
         arrived = self.ports.get(in_port)
         vid = packet.get("vlan_tci") & 0xFFF
-        vlan = arrived.admit(vid) if arrived else None
+        if arrived is None:
+            return 0, [], "no such input port, dropping"
+        vlan = arrived.admit(vid)
         destination = packet.get("eth_dst")
         if vlan is None:
             return 0, [], f"the input port does not carry VLAN {vid}, dropping"
         if destination >> 4 == 0x0180C200000:  # spanning tree and the like
-            return vlan, [], "reserved destination, dropping"
+            return vlan, [], "packet has reserved destination MAC, dropping"
         known = None if destination >> 40 & 1 else self.fdb.get((vlan, destination))
         if known == in_port:
             return vlan, [], "learned port is input port, dropping"

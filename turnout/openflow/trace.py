@@ -119,12 +119,14 @@ def trace(
     ports: Mapping[int, Port],
     names: Mapping[str, int],
     normal: Normal,
+    frame: bytes | None = None,
     named: bool = True,
 ) -> Traced:
-    """Sends a packet (see packet_of) through the bridge on paper; named: ports are told by name. Raises
-    TurnoutError, one line.
+    """Sends a packet (see packet_of) through the bridge on paper; frame: it, of which `what` says only what
+    travels beside it. named: ports are told by name. Raises TurnoutError, one line.
     """
-    in_port, frame, meta = packet_of(what, names)
+    in_port, composed, meta = packet_of(what, names)
+    frame = composed if frame is None else frame
     if len(frame) < 14:
         raise TurnoutError("frame: shorter than an Ethernet header")
     shown = {number: name for name, number in names.items()} if named else {}

@@ -7,6 +7,7 @@ from turnout.errors import TurnoutError
 from turnout.openflow.flow import FlowError
 from turnout.switch import Switch
 
+_ETH_HEADER = 14  # bytes
 _NO_EFFECT = {
     "--no-names",
     "-generate",
@@ -27,11 +28,12 @@ def commands(switch: Switch) -> dict[str, Command]:
         if len(words) > 3:
             raise TurnoutError("too many arguments")
         name, named = words[0], "--names" in options
+        frame = _frame(words[2]) if len(words) > 2 else None
         bridge = next((b for b in switch.show().bridges if b.name == name), None)
         if bridge is None:
             raise TurnoutError(f"{name}: unknown bridge")
         try:
-            traced = switch.bridge(name).trace(",".join(words[1:]), named=named)
+            traced = switch.bridge(name).trace(words[1], frame=frame, named=named)
         except FlowError as error:
             raise TurnoutError(f"Bad openflow flow syntax: {error}") from None
         inside = {port.ofport: port.name if named else str(port.number) for port in bridge.ports}
@@ -43,3 +45,14 @@ def commands(switch: Switch) -> dict[str, Command]:
             trace, "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, 100
         ),
     }
+
+
+def _frame(text: str) -> bytes:
+    """Of pairs of hex digits. Raises TurnoutError."""
+    try:
+        frame = bytes.fromhex(text)
+    except ValueError:
+        raise TurnoutError("Trailing garbage in packet data") from None
+    if len(frame) < _ETH_HEADER:
+        raise TurnoutError("Packet data too short for Ethernet")
+    return frame

@@ -25,6 +25,8 @@ def _shown(packet: Packet, name: str) -> bool:
         return True
     if name in METADATA:
         return packet.get(name) != 0
+    if name in ("nd_sll", "nd_tll"):
+        return packet.has("nd_target")
     return not name.startswith("x") and packet.has(name)
 
 
