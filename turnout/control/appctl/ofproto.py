@@ -41,9 +41,7 @@ def commands(switch: Switch) -> dict[str, Command]:
 
     return {
         "ofproto/list": Command(lambda _: "\n".join(b.name for b in switch.config.bridges)),
-        "ofproto/trace": Command(
-            trace, "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, 100
-        ),
+        "ofproto/trace": Command(trace, "bridge br_flow [--names] [-generate|packet]", 1, 100),
     }
 
 

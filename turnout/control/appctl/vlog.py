@@ -28,7 +28,7 @@ def commands() -> dict[str, Command]:
     vlog = Vlog()
     return {
         "vlog/list": Command(lambda _: vlog.show()),
-        "vlog/set": Command(vlog.set, "{spec | PATTERN:destination:pattern}", 1, 100),
+        "vlog/set": Command(vlog.set, "spec", 1, 100),
         "vlog/reopen": Command(lambda _: vlog.reopen()),
     }
 
