@@ -64,6 +64,20 @@ class WorkerStats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QueueStats:
+    """An rx queue, and the core of the worker that polls it. load: share of the worker's time, 0..1; None:
+    not measured yet.
+    """
+
+    port: str
+    queue: int
+    core: int
+    pinned: bool
+    link_up: bool
+    load: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PortView:
     """A port and its device; `error` says why it has none, "" if all is well. ofport: its OpenFlow number."""
 

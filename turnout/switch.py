@@ -24,7 +24,7 @@ from turnout.config.state import PortMemory
 from turnout.config.tree import bridge_from_tree, from_tree, non_defaults, port_from_tree
 from turnout.control import eal, paths
 from turnout.control.loop import Loop
-from turnout.control.meter import Meter, PortRate, WorkerRate
+from turnout.control.meter import HISTORY, Meter, PortRate, WorkerRate
 from turnout.control.openflow.agent import datapath_id
 from turnout.control.openflow.manager import OpenFlow
 from turnout.control.ports import Place
@@ -38,6 +38,7 @@ from turnout.results import (
     FdbEntry,
     PortStats,
     PortView,
+    QueueStats,
     SwitchView,
     WorkerStats,
 )
@@ -345,6 +346,37 @@ class Switch:
                     )
                 )
             return result
+
+    def queues(self, seconds: float = HISTORY) -> list[QueueStats]:
+        """Each rx queue, who polls it, and its load over the last `seconds` (at most 60)."""
+        with self._live():
+            loads, pins = self._meter.usage(seconds).queues, self._reconciler.pins
+            ports = {p.number: p for p in self._reconciler.actual.ports.values()}
+            up = {n: self._datapath.device_info(p.device).link_up for n, p in ports.items() if p.rxqs}
+            return [
+                QueueStats(
+                    port=ports[number].port.name,
+                    queue=queue,
+                    core=self._cores[worker],
+                    pinned=(number, queue) in pins,
+                    link_up=up[number],
+                    load=loads.get((number, queue)),
+                )
+                for (number, queue), worker in sorted(self._reconciler.assignment.items())
+            ]
+
+    def loads(self, seconds: float = HISTORY) -> dict[int, float]:
+        """How busy each core's worker was over the last `seconds` (at most 60), 0..1; empty before it
+        is measured.
+        """
+        with self._live():
+            return {self._cores[worker]: load for worker, load in self._meter.usage(seconds).workers.items()}
+
+    def rebalance(self) -> None:
+        """Moves rx queues between workers where that evens out what they had to do in the last minute."""
+        with self._live():
+            self._reconciler.loads = dict(self._meter.usage(HISTORY).queues)
+            self._reconciler.rebalance(asked=True)
 
     def fdb(self, bridge: str | None = None) -> list[FdbEntry]:
         """Learned MAC addresses of `bridge`, or of all."""

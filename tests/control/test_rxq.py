@@ -84,6 +84,14 @@ def test_rebalance(loads: dict[rxq.Queue, float], moves: bool) -> None:
     assert better is None or set(better.values()) == {0, 1}
 
 
+def test_rebalance_when_asked_does_what_helps_at_all() -> None:
+    current = {(1, 0): 0, (2, 0): 0}
+    better = rxq.rebalance(2, {}, current, {(1, 0): 0.2, (2, 0): 0.2}, asked=True)
+    assert better is not None
+    assert set(better.values()) == {0, 1}
+    assert rxq.rebalance(2, {}, current, {}, asked=True) is None
+
+
 def test_pinned_queues_do_not_move() -> None:
     loads = {(1, 0): 0.5, (2, 0): 0.4}
     assert rxq.rebalance(2, {(1, 0): 0, (2, 0): 0}, {(1, 0): 0, (2, 0): 0}, loads) is None

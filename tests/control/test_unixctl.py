@@ -86,8 +86,8 @@ def test_replies(server: Server) -> None:
     assert client.request(server.path, "much") == "x" * 5_000_000 + "\n"
     for method, line in (
         ("refuse", "no, because"),
-        ("none", '"none" is not a valid command'),
-        ("one", "one: usage: one WORD"),
+        ("none", '"none" is not a valid command (use "list-commands" to see a list of valid commands)'),
+        ("one", '"one" command requires at least 1 arguments'),
         ("break", "break: internal error: ZeroDivisionError('oh'); see the daemon's log"),
     ):
         with pytest.raises(TurnoutError) as error:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's commands, by the names that `ovs-appctl -t SOCKET NAME …` uses. Queries below turnout/ answer
-in JSON.
+"""The daemon's commands, by the names that `ovs-appctl -t SOCKET NAME …` uses. Those below turnout/ are our
+own, and their queries answer in JSON; Open vSwitch's are in `appctl`.
 """
 
 import json
@@ -12,6 +12,8 @@ from turnout import __version__
 from turnout.config.model import Config
 from turnout.config.tree import from_tree, to_tree
 from turnout.control import openflow_commands
+from turnout.control.appctl import registry
+from turnout.control.appctl.coverage import Coverage
 from turnout.control.unixctl import Command
 from turnout.errors import ConfigError, TurnoutError
 from turnout.switch import Switch
@@ -43,6 +45,7 @@ class Commands:
         self._save = save
         self._stop = stop
         self._authority = authority
+        self._coverage = Coverage(switch)
         self.table = {
             "turnout/add-br": Command(self._add_br, "[--may-exist] BRIDGE [COLUMN=VALUE…]", 1, MANY),
             "turnout/del-br": Command(self._del_br, "[--if-exists] BRIDGE", 1, 2),
@@ -58,13 +61,17 @@ class Commands:
             "turnout/fdb": Command(lambda a: _json(switch.fdb(*a)), "[BRIDGE]", 0, 1),
             "turnout/flush": Command(lambda a: _json({"entries": switch.fdb_flush(*a)}), "[BRIDGE]", 0, 1),
             **openflow_commands.commands(switch),
-            "fdb/show": Command(self._fdb_show, "BRIDGE", 1, 1),
-            "fdb/flush": Command(self._fdb_flush, "[BRIDGE]", 0, 1),
-            "version": Command(lambda _: f"turnout {__version__}"),
+            **registry.commands(switch),
+            **self._coverage.commands(),
+            "version": Command(lambda _: f"turnout (Turnout) {__version__}"),
             "list-commands": Command(self._list),
             "help": Command(self._list),
-            "exit": Command(self._exit),
+            "exit": Command(self._exit, "[--cleanup]", 0, 1),
         }
+
+    def tick(self, now: float) -> None:
+        """To be called once a second. now: s, monotonic."""
+        self._coverage.tick(now)
 
     def _change(self, act: Callable[[], None]) -> str:
         """Carries out a change and keeps it, or neither."""
@@ -130,19 +137,14 @@ class Commands:
         config = from_tree(tree)
         return self._change(lambda: self._switch.apply(config))
 
-    def _fdb_show(self, arguments: list[str]) -> str:
-        """Open vSwitch's own layout, for scripts that read it."""
-        rows = [f"{e.number:>5}  {e.vlan:>4}  {e.mac}  {e.age:>3}" for e in self._switch.fdb(arguments[0])]
-        return "\n".join([" port  VLAN  MAC                Age", *rows])
-
-    def _fdb_flush(self, arguments: list[str]) -> str:
-        return f"table successfully flushed, {self._switch.fdb_flush(*arguments)} entries"
-
     def _list(self, _: list[str]) -> str:
-        rows = (f"  {name:<23} {command.usage}".rstrip() for name, command in sorted(self.table.items()))
+        rows = (f"  {name:<23} {command.usage}" for name, command in sorted(self.table.items()))
         return "\n".join(["The available commands are:", *rows])
 
-    def _exit(self, _: list[str]) -> str:
+    def _exit(self, arguments: list[str]) -> str:
+        """No device of ours outlives the process, so that --cleanup has nothing to add."""
+        if arguments not in ([], ["--cleanup"]):
+            raise TurnoutError(f"exit: {arguments[0]!r}: the only option is --cleanup")
         self._stop()
         return ""
 

@@ -109,7 +109,8 @@ def serve(options: Options) -> None:
             )
         )
         save(config)
-        commands |= Commands(switch, save, stop, authority=options.ovsdb).table
+        asked = Commands(switch, save, stop, authority=options.ovsdb)
+        commands |= asked.table
         database: Vswitchd | None = None
         if options.ovsdb:
             database = Vswitchd(switch, loop, options.ovsdb, save)
@@ -123,6 +124,7 @@ def serve(options: Options) -> None:
                 _tick(switch, now)
                 if database:
                     database.tick(now)
+                asked.tick(now)
                 remember()
             loop.poll(next_tick - time.monotonic())
         log.info("stopping")

@@ -28,6 +28,12 @@ def stable_mac(name: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
+def numa_node(core: int) -> int:
+    """The NUMA node that a CPU belongs to; 0 where the kernel doesn't say."""
+    found = next(Path(f"/sys/devices/system/cpu/cpu{core}").glob("node[0-9]*"), None)
+    return int(found.name.removeprefix("node")) if found else 0
+
+
 def listening(path: str) -> bool:
     """Whether somebody accepts connections at the Unix socket `path`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

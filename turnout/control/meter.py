@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rates from the engine's cumulative counters: what happened between the last two samples."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -30,6 +31,14 @@ class WorkerRate:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """Shares of a worker's time, 0..1, that each queue took, and that each worker was busy."""
+
+    queues: Mapping[Queue, float] = field(default_factory=dict)
+    workers: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Sample:
     at: float = 0.0
     ports: Mapping[int, tuple[int, int, int, int]] = field(default_factory=dict)
@@ -38,6 +47,7 @@ class _Sample:
 
 
 _NEVER = _Sample()
+HISTORY = 60  # s, the longest time that `usage` looks back, with a sample a second
 
 
 def _grown(now: tuple[int, ...], before: tuple[int, ...] | None) -> list[int]:
@@ -55,6 +65,7 @@ class Meter:
         self.ports: dict[int, PortRate] = {}
         self.workers: dict[int, WorkerRate] = {}
         self.queues: dict[Queue, float] = {}  # share of a worker's time, 0..1
+        self._history: deque[_Sample] = deque(maxlen=HISTORY + 1)
 
     def sample(self, datapath: _engine.Datapath, now: float) -> None:
         """Takes a sample at `now` (s, monotonic)."""
@@ -67,6 +78,7 @@ class Meter:
             queues={(q.port, q.queue): q.cycles for q in datapath.queue_loads()},
         )
         old, self._last = self._last, new
+        self._history.append(new)
         seconds = now - old.at
         if old is _NEVER or seconds <= 0:
             return
@@ -87,3 +99,20 @@ class Meter:
             queue: _grown((used,), (old.queues[queue],) if queue in old.queues else None)[0] / cycles
             for queue, used in new.queues.items()
         }
+
+    def usage(self, seconds: float) -> Usage:
+        """The last `seconds`, or as long as there are samples; what came since counts over all that time.
+        Empty before the second sample.
+        """
+        first = next((one for one in self._history if one.at >= self._last.at - seconds), self._last)
+        if first is self._last:
+            return Usage()
+        cycles = (self._last.at - first.at) * _engine.tsc_hz()
+        queues = {queue: (used,) for queue, used in first.queues.items()}
+        return Usage(
+            queues={q: _grown((used,), queues.get(q))[0] / cycles for q, used in self._last.queues.items()},
+            workers={
+                worker: _grown(counters, first.workers.get(worker))[1] / cycles
+                for worker, counters in self._last.workers.items()
+            },
+        )

@@ -217,9 +217,9 @@ class Reconciler:
         """What is to outlive the process of each port."""
         return {name: PortMemory(a.ofport, a.config) for name, a in self.actual.ports.items()}
 
-    def rebalance(self) -> None:
-        """Moves rx queues between workers if the measured loads say that it pays."""
-        better = rxq.rebalance(len(self._cores), self._pins(self.actual), self.assignment, self.loads)
+    def rebalance(self, *, asked: bool = False) -> None:
+        """Moves rx queues between workers if the measured loads say that it pays; asked: that it helps."""
+        better = rxq.rebalance(len(self._cores), self.pins, self.assignment, self.loads, asked=asked)
         if better:
             log.info("rx queues rebalanced over %d workers", len(self._cores))
             self._publish(self.actual, better)
@@ -276,6 +276,11 @@ class Reconciler:
                     log.error(
                         "port %s: %s", port.port.name, error
                     )  # out of the topology already: nothing to undo
+
+    @property
+    def pins(self) -> dict[rxq.Queue, int]:
+        """Which queues are pinned, and to which worker."""
+        return self._pins(self.actual)
 
     def _pins(self, state: Actual) -> dict[rxq.Queue, int]:
         return {

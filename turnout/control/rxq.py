@@ -26,15 +26,20 @@ def assign(
     return _place(wanted, workers, result, loads)
 
 
-def rebalance(workers: int, pins: Assignment, current: Assignment, loads: Loads) -> dict[Queue, int] | None:
-    """A better assignment of the queues in `current`, or None if none is better enough."""
+def rebalance(
+    workers: int, pins: Assignment, current: Assignment, loads: Loads, *, asked: bool = False
+) -> dict[Queue, int] | None:
+    """A better assignment of the queues in `current`, or None if none is better enough. asked: any that is
+    better at all.
+    """
     before = _totals(workers, current, loads)
-    if workers < 2 or max(before) < BUSY:
+    if workers < 2 or (max(before) < BUSY and not asked):
         return None
     heaviest_first = sorted(current, key=lambda q: (-loads.get(q, 0.0), q))
     better = _place(heaviest_first, workers, {q: pins[q] for q in current if q in pins}, loads)
     old, new = pvariance(before), pvariance(_totals(workers, better, loads))
-    return better if old > 0 and (old - new) / old >= IMPROVEMENT else None
+    least = 0.0 if asked else IMPROVEMENT * old
+    return better if old > new and old - new >= least else None
 
 
 def _totals(workers: int, assignment: Assignment, loads: Loads) -> list[float]:

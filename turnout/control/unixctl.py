@@ -97,11 +97,14 @@ class _Client:
         command = self._commands.get(method)
         arguments = [p for p in params if isinstance(p, str)]
         if command is None:
-            raise TurnoutError(f'"{method}" is not a valid command')
+            known = 'use "list-commands" to see a list of valid commands'
+            raise TurnoutError(f'"{method}" is not a valid command ({known})')
         if len(arguments) < len(params):
             raise TurnoutError(f'"{method}" command has non-string argument')
-        if not command.least <= len(params) <= command.most:
-            raise TurnoutError(f"{method}: usage: {method} {command.usage}")
+        if len(params) < command.least:
+            raise TurnoutError(f'"{method}" command requires at least {command.least} arguments')
+        if len(params) > command.most:
+            raise TurnoutError(f'"{method}" command takes at most {command.most} arguments')
         try:
             return command.run(arguments)
         except TurnoutError:

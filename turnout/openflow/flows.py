@@ -74,8 +74,10 @@ class Flows:
         return iter(self.dump())
 
     def __len__(self) -> int:
+        session = _engine.SessionView(id=0, version=4, format=_engine.FlowFormat.OXM, may_write=False)
         with self._lock():
-            return len(self._tables().dump(_ALL_TABLES))
+            replies = self._tables().statistics(wire.table_stats_request(), session)
+        return sum(map(wire.active_flows, replies))
 
     def dump(self, table: int | None = None) -> list[FlowStats]:
         """The flows of a table, or of all: by table, then by priority, the highest first."""

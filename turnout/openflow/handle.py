@@ -67,14 +67,23 @@ class BridgeHandle:
         self._lock = lock
         self.flows = Flows(lambda: now().tables, lambda: now().numbers, lock)
 
-    def trace(self, packet: str) -> Traced:
+    def trace(self, packet: str, *, frame: bytes | None = None, named: bool = True) -> Traced:
         """Sends a packet through the bridge on paper: "in_port=1,ip,nw_dst=10.0.0.1", or "in_port=1,HEX".
 
-        Nothing is sent, counted or learned. Raises TurnoutError, one line.
+        frame: the packet, of which `packet` then says no more than its port and metadata. named: ports are
+        told by name, else by number. Nothing is sent, counted or learned. Raises TurnoutError, one line.
         """
         with self._lock():
             now = self._now()
-            return trace(now.tables, packet, ports=now.ports, names=now.numbers, normal=now.normal)
+            return trace(
+                now.tables,
+                packet,
+                ports=now.ports,
+                names=now.numbers,
+                normal=now.normal,
+                frame=frame,
+                named=named,
+            )
 
     def port_names(self) -> dict[int, str]:
         """OpenFlow numbers to port names."""

@@ -19,7 +19,7 @@ from turnout.openflow.flow import Flow
 from turnout.openflow.outcome import Outcome, Sent, Step, ToController
 from turnout.openflow.packet import Packet
 from turnout.openflow.rules import Lookup, Rule, Rules
-from turnout.openflow.text_format import format_action, format_flow, format_match
+from turnout.openflow.text_format import format_action, format_actions, format_flow, format_match
 from turnout.openflow.values import format_port, format_value
 
 MAX_DEPTH: Final = 64
@@ -61,6 +61,7 @@ class Bridge:
     """Everything that a packet can meet.
 
     normal: which ports NORMAL sends a packet to, and as what: (in_port, frame) → (port, frame) each.
+    normal_why: the reason of that, for traces.
     choose: which of n a select group, bundle or multipath takes for a packet.
     miss_to_controller: as OpenFlow 1.0 treats packets that no rule wants.
     """
@@ -69,6 +70,7 @@ class Bridge:
     groups: Mapping[int, Group] = field(default_factory=dict)
     ports: Mapping[int, Port] = field(default_factory=dict)
     normal: Callable[[int, bytes], Sequence[tuple[int, bytes]]] | None = None
+    normal_why: Callable[[int, bytes], str] | None = None
     choose: Callable[[Packet, int], int] = lambda packet, n: hash(bytes(packet.data)) % n
     miss_to_controller: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class Run:
                 self.go(0, miss=True)
                 self._action_set()
         except _Stop as stop:
-            self._say("note", str(stop))
+            self._note("limit", str(stop))
             self.why_not.append(str(stop))
         return self.outcome()
 
@@ -187,6 +189,7 @@ class Run:
                 self.set.clear()
             case a.WriteActions(inner):
                 self.set.write(inner)
+                self._note("set", f"action set is: {format_actions(self.set.ordered())}")
             case a.WriteMetadata(value, mask):
                 packet.set("metadata", value, mask)
             case a.Multipath(links=links, to=to):
@@ -223,6 +226,7 @@ class Run:
         for ident in controllers:
             self._packet_in("invalid_ttl", 0xFFFF, ident)
         self.why_not.append("its TTL ended")
+        self._note("ttl", "its TTL ended")
         return False
 
     def _count(self) -> None:
@@ -351,13 +355,15 @@ class Run:
                 self.why_not.append(
                     f"port {self._port(port)} is where it came from; IN_PORT would send it there"
                 )
-                self._say("note", "the packet came from this port: not sent")
+                self._note("in-port", "the packet came from this port: not sent")
             case _:
                 self._send(port, frame)
 
     def _normal(self, in_port: int, frame: bytes) -> None:
         if self.bridge.normal is None:
             return
+        if self.steps is not None and self.bridge.normal_why is not None:
+            self._note("normal", self.bridge.normal_why(in_port, frame))
         chosen = self.bridge.normal(in_port, frame)
         if not chosen:
             self.why_not.append("NORMAL has nowhere to send it")
@@ -369,24 +375,24 @@ class Run:
         if to is None or to.down or to.no_fwd:
             why = "does not exist" if to is None else "is down" if to.down else "does not forward"
             self.why_not.append(f"port {self._port(port)} {why}")
-            self._say("note", f"port {self._port(port)} {why}")
+            self._note("no-port" if to is None else "port", f"port {self._port(port)} {why}")
             return
         self.sent.append(Sent(port, frame))
-        self._say("note", f"→ {self._port(port)}")
+        self._note("sent", f"→ {self._port(port)}")
 
     def _packet_in(self, reason: str, max_len: int, ident: int = 0, userdata: bytes = b"") -> None:
         frame = bytes(self.packet.data[:max_len])
         self.to_controller.append(ToController(reason, self.table, frame, ident, userdata))
-        self._say("note", f"→ controller {ident} ({reason}), {len(frame)} bytes")
+        self._note("sent", f"→ controller {ident} ({reason}), {len(frame)} bytes")
 
     # ------------------------------------------------------------------------------------------------- trace
 
     def _port(self, number: int) -> str:
         return "LOCAL" if number == LOCAL else format_port(number, self.bridge.names)
 
-    def _say(self, kind: str, text: str) -> None:
+    def _note(self, topic: str, text: str) -> None:
         if self.steps is not None:
-            self.steps.append(Step(kind, text))
+            self.steps.append(Step("note", text, topic=topic))
 
     def _open(self, kind: str, text: str) -> list[Step] | None:
         """A step that others go under; returns where to go back to."""
@@ -415,7 +421,9 @@ class Run:
                 f"table {table}: {format_match(flow.match, -1 if flow.priority == 0x8000 else flow.priority)}"
             )
             text = text.replace("priority=-1", "priority=32768")
-            outer.append(Step("table", text, table, format_flow(flow, self.bridge.names), why))
+            outer.append(
+                Step("table", text, table, format_flow(flow, self.bridge.names), why, flow=rule.flow)
+            )
         self.steps = outer[-1].steps
         return outer
 
@@ -435,9 +443,7 @@ class Run:
             old, new = before.get(name), self.packet.get(name)
             if old != new:
                 known = FIELDS[name]
-                self.steps.append(
-                    Step("note", f"{name}: {format_value(known, old)} → {format_value(known, new)}")
-                )
+                self._note("changed", f"{name}: {format_value(known, old)} → {format_value(known, new)}")
 
 
 def run(bridge: Bridge, frame: bytes, in_port: int, *, trace: bool = False, **meta: int) -> Outcome:

@@ -50,24 +50,36 @@ class Normal:
     def __call__(self, in_port: int, frame: bytes) -> list[tuple[int, bytes]]:
         """Where a packet goes, and as what."""
         packet = Packet(frame, {})
-        arrived = self.ports.get(in_port)
-        vid = packet.get("vlan_tci") & 0xFFF
-        vlan = arrived.admit(vid) if arrived else None
-        destination = packet.get("eth_dst")
-        if (
-            vlan is None or destination >> 4 == 0x0180C200000
-        ):  # a reserved address: spanning tree and the like
-            return []
-        known = None if destination >> 40 & 1 else self.fdb.get((vlan, destination))
-        if known is not None:
-            chosen = [known] if known != in_port else []
-        else:
-            chosen = [port for port in sorted(self.ports) if port != in_port and port not in self.no_flood]
+        vlan, chosen, _ = self._choose(in_port, packet)
         return [
             (port, self._leave(packet, vlan, self.ports[port]))
             for port in chosen
             if port in self.ports and self.ports[port].carries(vlan)
         ]
+
+    def why(self, in_port: int, frame: bytes) -> str:
+        """The reason, in Open vSwitch's words where it has the same."""
+        return self._choose(in_port, Packet(frame, {}))[2]
+
+    def _choose(self, in_port: int, packet: Packet) -> tuple[int, list[int], str]:
+        """The packet's VLAN, the ports for it if they carry that, and why."""
+        arrived = self.ports.get(in_port)
+        vid = packet.get("vlan_tci") & 0xFFF
+        if arrived is None:
+            return 0, [], "no such input port, dropping"
+        vlan = arrived.admit(vid)
+        destination = packet.get("eth_dst")
+        if vlan is None:
+            return 0, [], f"the input port does not carry VLAN {vid}, dropping"
+        if destination >> 4 == 0x0180C200000:  # spanning tree and the like
+            return vlan, [], "packet has reserved destination MAC, dropping"
+        known = None if destination >> 40 & 1 else self.fdb.get((vlan, destination))
+        if known == in_port:
+            return vlan, [], "learned port is input port, dropping"
+        if known is not None:
+            return vlan, [known], "forwarding to learned port"
+        flooded = [port for port in sorted(self.ports) if port != in_port and port not in self.no_flood]
+        return vlan, flooded, "no learned MAC for destination, flooding"
 
     @staticmethod
     def _leave(packet: Packet, vlan: int, port: NormalPort) -> bytes:

@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass, field
 
+from turnout.openflow.flow import Flow
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -25,14 +27,20 @@ class ToController:
 
 @dataclass(slots=True)
 class Step:
-    """One line of a trace and what it led to. kind: "table", "action", "group", "bucket", "set", "note"."""
+    """One line of a trace and what it led to. kind: "table", "action", "group", "bucket", "set", "note".
+
+    topic of a note: "sent", "changed", "in-port" (not sent where it came from), "no-port", "port" (it is down
+    or doesn't forward), "ttl", "normal" (NORMAL's choice), "set" (the action set), "limit". flow: the
+    rule that matched in a table.
+    """
 
     kind: str
     text: str
     table: int | None = None
     rule: str | None = None
     why: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()
+    topic: str = ""
+    flow: Flow | None = None
     steps: "list[Step]" = field(default_factory=list)
 
 

@@ -2,7 +2,7 @@
 """`turnout trace`: a packet's way through a bridge, said by the interpreter with the engine's lookups."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from turnout.errors import TurnoutError
 from turnout.openflow.compose import compose
 from turnout.openflow.flow import FlowError, Match
 from turnout.openflow.flows import flow_of
-from turnout.openflow.interpreter import Bridge, Group, Port, run
+from turnout.openflow.interpreter import Bridge, Group, Port, Run
+from turnout.openflow.normal import Normal
 from turnout.openflow.outcome import Outcome, Step
 from turnout.openflow.packet import METADATA, Packet
 from turnout.openflow.rules import Lookup, Rule
@@ -19,17 +20,19 @@ from turnout.openflow.text import parse_match
 from turnout.openflow.values import format_port
 from turnout.openflow.wire_groups import decode_descriptions, description_request
 
-Normal = Callable[[int, bytes], Sequence[tuple[int, bytes]]]
-
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A packet that was traced. in_port: OpenFlow's number; names: of ports, by number."""
+    """A packet that was traced. in_port: OpenFlow's number; names: of ports, by number; before, after: the
+    packet as it came, and as the pipeline left it.
+    """
 
     in_port: int
     frame: bytes
     outcome: Outcome
     names: Mapping[int, str]
+    before: Packet
+    after: Packet
 
     def tree(self) -> dict[str, Any]:
         """For JSON: the packet, its steps, what came out."""
@@ -115,12 +118,19 @@ def trace(
     *,
     ports: Mapping[int, Port],
     names: Mapping[str, int],
-    normal: Normal | None = None,
+    normal: Normal,
+    frame: bytes | None = None,
+    named: bool = True,
 ) -> Traced:
-    """Sends a packet (see packet_of) through the bridge on paper. Raises TurnoutError, one line."""
-    in_port, frame, meta = packet_of(what, names)
+    """Sends a packet (see packet_of) through the bridge on paper; frame: it, of which `what` says only what
+    travels beside it. named: ports are told by name. Raises TurnoutError, one line.
+    """
+    in_port, composed, meta = packet_of(what, names)
+    frame = composed if frame is None else frame
     if len(frame) < 14:
         raise TurnoutError("frame: shorter than an Ethernet header")
-    by_number = {number: name for name, number in names.items()}
-    bridge = Bridge(native_lookup(tables), groups_of(tables), ports, normal, names=by_number)
-    return Traced(in_port, frame, run(bridge, frame, in_port, trace=True, **meta), by_number)
+    shown = {number: name for name, number in names.items()} if named else {}
+    lookup, groups = native_lookup(tables), groups_of(tables)
+    before = Packet(frame, {"in_port_oxm": in_port, **meta})
+    way = Run(Bridge(lookup, groups, ports, normal, normal.why, names=shown), before.copy(), trace=True)
+    return Traced(in_port, frame, way.start(), shown, before, way.packet)

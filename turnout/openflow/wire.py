@@ -167,3 +167,13 @@ def delete_mod(selection: Selection, xid: int = 0, version: int = VERSION) -> by
 __all__ = [
     "decode_instructions", "decode_match", "delete_mod", "encode_instructions", "encode_match", "flow_mod",
 ]  # fmt: skip
+
+
+def table_stats_request(xid: int = 0) -> bytes:
+    """OFPMP_TABLE's request (1.3.5, 7.3.5.3)."""
+    return struct.pack(">BBHIHH4x", VERSION, 18, 16, xid, 3, 0)
+
+
+def active_flows(reply: bytes) -> int:
+    """Flows in all tables of one OFPMP_TABLE reply message."""
+    return sum(active for _, active, _, _ in struct.iter_unpack(">B3xIQQ", reply[16:]))
