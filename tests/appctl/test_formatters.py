@@ -59,6 +59,7 @@ def test_port_types_have_their_names(type_: str, kind: str) -> None:
 def test_a_port_without_device_is_nowhere_in_the_datapath() -> None:
     bridge = BridgeView(
         name="br0",
+        datapath_id="0000000000000001",
         mac_aging=300,
         mac_table_size=65536,
         controllers={},
