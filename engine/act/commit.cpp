@@ -182,6 +182,13 @@ void put_network(const Packet& packet) {
     }
 }
 
+// DPDK's, but that it may begin anywhere: rte_hash_crc() loads words from where they are not aligned.
+uint32_t crc32c(const uint8_t* at, uint32_t length, uint32_t crc) {
+    for (; length >= 8; at += 8, length -= 8) crc = rte_hash_crc_8byte(load<uint64_t>(at), crc);
+    for (; length > 0; at++, length--) crc = rte_hash_crc_1byte(*at, crc);
+    return crc;
+}
+
 // CRC32c over the SCTP packet, as it would lie in its field.
 uint32_t sctp_crc(const Packet& packet) {
     const uint32_t l4 = packet.layers.l4;
@@ -193,14 +200,14 @@ uint32_t sctp_crc(const Packet& packet) {
     uint8_t header[12];
     std::memcpy(header, packet.bytes() + l4, 8);
     std::memset(header + 8, 0, 4);
-    uint32_t crc = rte_hash_crc(header, sizeof header, UINT32_MAX);
+    uint32_t crc = crc32c(header, sizeof header, UINT32_MAX);
     for (const rte_mbuf* segment = packet.mbuf; segment && left; segment = segment->next) {
         if (skip >= segment->data_len) {
             skip -= segment->data_len;
             continue;
         }
         const uint32_t length = std::min<uint32_t>(segment->data_len - skip, left);
-        crc = rte_hash_crc(rte_pktmbuf_mtod_offset(segment, const void*, skip), length, crc);
+        crc = crc32c(rte_pktmbuf_mtod_offset(segment, const uint8_t*, skip), length, crc);
         left -= length;
         skip = 0;
     }

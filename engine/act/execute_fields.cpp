@@ -23,6 +23,9 @@ bool is_port(const Field& field) {
     return field.prereq == Prereq::Tcp && field.offset < offsetof(FlowKey, tp.tcp_flags);
 }
 
+// nw_tos: the ECN beside the DSCP is neither read nor written (as in Open vSwitch).
+bool is_dscp_in_place(const Field& field) { return field.offset == offsetof(FlowKey, net.tos) && field.bits == 8; }
+
 // OpenFlow 1.0's actions mean whichever transport the packet has.
 bool has_field(const of::SetField& set, const FlowKey& key) {
     if (set.spelled != of::SetField::Legacy || !is_port(*set.field)) return applies(*set.field, key);
@@ -61,6 +64,7 @@ Execute::Step Execute::set_field(Packet& packet, const of::SetField& set) {
 bool Execute::get(Packet& packet, const of::Bits& bits, Wide& value) {
     if (!need(packet, depth_of(*bits.field)) || !applies(*bits.field, packet.key)) return false;
     value = read_bits(bits, packet.key);
+    if (is_dscp_in_place(*bits.field)) value &= Wide{0xfc} >> bits.from;
     return true;
 }
 
@@ -75,7 +79,9 @@ Execute::Step Execute::put(Packet& packet, const of::Bits& bits, Wide value) {
                                                                       : set_tci(packet, copy.eth.vlan[0].tci);
     }
     if (!applies(field, packet.key)) return Step::Go;
+    const uint8_t tos = packet.key.net.tos;
     write_bits(bits, value, packet.key);
+    if (is_dscp_in_place(field)) packet.key.net.tos = static_cast<uint8_t>((packet.key.net.tos & 0xfc) | (tos & 3));
     note_change(packet, field);
     return Step::Go;
 }
