@@ -196,3 +196,9 @@ def test_the_database_is_the_authority(
 def test_ovs_vsctl_says_what_is_wrong(database: OvsdbServer) -> None:
     with pytest.raises(LabError, match="no bridge named nobr"):
         database.vsctl("add-port", "nobr", "n0")
+
+
+def test_a_remote_that_cannot_be(turnout_cli: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    run = turnout_cli("serve", "--ovsdb", "pssl:6640")
+    assert run.returncode != 0
+    assert "expected unix:PATH or tcp:IP:PORT" in run.stderr
