@@ -167,7 +167,7 @@ def test_wait_until(database: OvsdbServer) -> None:
     assert waiting.wait(10) == 0
 
 
-def test_a_deleted_port_of_another_process_is_tried_again(database: OvsdbServer, switch: Daemon) -> None:
+def test_an_interface_that_comes_late_is_taken(database: OvsdbServer, switch: Daemon) -> None:
     """A kernel interface that comes later is taken when it is there, and the row says so."""
     database.vsctl("add-br", "tdbr0", "--", "add-port", "tdbr0", "tdlate0")
     assert "no interface tdlate0" in database.get("Interface", "tdlate0", "error")
