@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.control.conftest import Daemon, daemon, run_dir, turnout_cli
+from tests.control.conftest import Daemon, run_dir, turnout_cli
 from turnout.lab.ovsdb import OvsdbServer
 
-__all__ = ["daemon", "run_dir", "turnout_cli"]
+__all__ = ["run_dir", "turnout_cli"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +25,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def database(run_dir: Path) -> Iterator[OvsdbServer]:
     with OvsdbServer(run_dir) as server:
         yield server
+
+
+@pytest.fixture
+def daemon(run_dir: Path) -> Iterator[Daemon]:
+    """Ended in order: its TAPs would outlive a kill."""
+    daemon = Daemon(run_dir)
+    yield daemon
+    if daemon.process:
+        daemon.stop()
 
 
 @pytest.fixture

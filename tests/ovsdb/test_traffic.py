@@ -18,10 +18,11 @@ def test_between_a_veth_and_the_bridge_itself(database: OvsdbServer, switch: Dae
         database.line(f"add-br tdbr0 -- add-port tdbr0 {pair.outer} tag=10")
         database.line("add-port tdbr0 tdb tag=10 -- set interface tdb type=internal")
         b.take("tdb", "10.0.0.2/24")
-        a.ping("10.0.0.2")
+        wait_for(lambda: a.reaches("10.0.0.2"), "the first echo")
         database.vsctl("set", "port", "tdb", "tag=20")
         assert not a.reaches("10.0.0.2", wait=0.3)
         database.vsctl("set", "port", "tdb", "tag=10")
+        wait_for(lambda: a.reaches("10.0.0.2"), "the first echo again")
         a.ping("10.0.0.2", count=5)
         for name in (pair.outer, "tdb"):
             wait_for(lambda name=name: counter(database, name, "rx_packets") >= 5, "counters")

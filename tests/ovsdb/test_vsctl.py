@@ -167,7 +167,7 @@ def test_wait_until(database: OvsdbServer) -> None:
     assert waiting.wait(10) == 0
 
 
-def test_a_deleted_port_of_another_process_is_tried_again(database: OvsdbServer, switch: Daemon) -> None:
+def test_an_interface_that_comes_late_is_taken(database: OvsdbServer, switch: Daemon) -> None:
     """A kernel interface that comes later is taken when it is there, and the row says so."""
     database.vsctl("add-br", "tdbr0", "--", "add-port", "tdbr0", "tdlate0")
     assert "no interface tdlate0" in database.get("Interface", "tdlate0", "error")
@@ -196,3 +196,9 @@ def test_the_database_is_the_authority(
 def test_ovs_vsctl_says_what_is_wrong(database: OvsdbServer) -> None:
     with pytest.raises(LabError, match="no bridge named nobr"):
         database.vsctl("add-port", "nobr", "n0")
+
+
+def test_a_remote_that_cannot_be(turnout_cli: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    run = turnout_cli("serve", "--ovsdb", "pssl:6640")
+    assert run.returncode != 0
+    assert "expected unix:PATH or tcp:IP:PORT" in run.stderr

@@ -58,9 +58,9 @@ class OvsdbServer:
 
     def vsctl(self, *arguments: str) -> str:
         """`ovs-vsctl ARGUMENTS`: its standard output, stripped. It waits for the switch unless told not to.
-        LabError if it fails, or gets no answer within 10 s.
+        LabError if it fails, or gets no answer within 25 s.
         """
-        return run("ovs-vsctl", f"--db={self.remote}", "--timeout=10", *arguments).strip()
+        return run("ovs-vsctl", f"--db={self.remote}", "--timeout=25", *arguments).strip()
 
     def line(self, text: str) -> str:
         """`vsctl` with the words of a shell's line."""

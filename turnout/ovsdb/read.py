@@ -1,23 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of the `ovs` package's IDL as values."""
+"""Rows of the `ovs` package's IDL as values. The library makes each value anew each time that it is asked, so
+ports are kept until they change.
+"""
 
+from collections.abc import Iterable, Set
 from typing import Any
+from uuid import UUID
 
 from turnout.ovsdb import schema
 from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port, Tls
 
 
-def database(tables: Any) -> Database | None:
-    """What the IDL's tables say; None while the database has no row Open_vSwitch (`ovs-vsctl init`)."""
-    for row in tables["Open_vSwitch"].rows.values():
-        return Database(
+class Reader:
+    """Reads one database again and again."""
+
+    def __init__(self) -> None:
+        self._ports: dict[UUID, Port] = {}
+        self._owners: dict[UUID, UUID] = {}  # interface → port
+
+    def read(self, tables: Any, changed: Set[UUID] | None) -> Database | None:
+        """What the IDL's tables say; None while the database has no row Open_vSwitch (`ovs-vsctl init`).
+
+        changed: the rows that have since the last time; None: all.
+        """
+        if changed is None:
+            self._ports.clear()
+            self._owners.clear()
+        for uuid in changed or ():
+            self._ports.pop(self._owners.pop(uuid, uuid), None)
+        for row in tables["Open_vSwitch"].rows.values():
+            return Database(
+                uuid=row.uuid,
+                bridges=tuple(self._bridge(bridge) for bridge in _by_name(row.bridges)),
+                next_cfg=row.next_cfg,
+                tls=_tls(row.ssl[0]) if row.ssl else None,
+                other_config=dict(row.other_config),
+            )
+        return None
+
+    def _bridge(self, row: Any) -> Bridge:
+        return Bridge(
             uuid=row.uuid,
-            bridges=tuple(_bridge(bridge) for bridge in _by_name(row.bridges)),
-            next_cfg=row.next_cfg,
-            tls=_tls(row.ssl[0]) if row.ssl else None,
+            name=row.name,
+            ports=_sorted(self._port(port) for port in row.ports),
+            controllers=tuple(
+                Controller(
+                    uuid=controller.uuid,
+                    target=controller.target,
+                    rate_limit=_first(controller.controller_rate_limit),
+                    burst_limit=_first(controller.controller_burst_limit),
+                )
+                for controller in sorted(row.controller, key=lambda it: str(it.target))
+            ),
+            fail_mode=_first(row.fail_mode) or "",
+            protocols=tuple(row.protocols),
             other_config=dict(row.other_config),
+            not_yet=_not_yet("Bridge", row),
         )
-    return None
+
+    def _port(self, row: Any) -> Port:
+        if row.uuid not in self._ports:
+            self._ports[row.uuid] = port = _port(row)
+            self._owners.update((interface.uuid, row.uuid) for interface in port.interfaces)
+        return self._ports[row.uuid]
 
 
 def _tls(row: Any) -> Tls:
@@ -31,6 +76,10 @@ def _tls(row: Any) -> Tls:
 
 def _by_name(rows: list[Any]) -> list[Any]:
     return sorted(rows, key=lambda row: str(row.name))
+
+
+def _sorted(ports: Iterable[Port]) -> tuple[Port, ...]:
+    return tuple(sorted(ports, key=lambda port: port.name))
 
 
 def _first(values: list[Any]) -> Any:
@@ -48,27 +97,6 @@ def _not_yet(table: str, row: Any) -> tuple[str, ...]:
 
 def _disabled(value: Any) -> bool:
     return isinstance(value, dict) and value.get("enable") == "false"
-
-
-def _bridge(row: Any) -> Bridge:
-    return Bridge(
-        uuid=row.uuid,
-        name=row.name,
-        ports=tuple(_port(port) for port in _by_name(row.ports)),
-        controllers=tuple(
-            Controller(
-                uuid=controller.uuid,
-                target=controller.target,
-                rate_limit=_first(controller.controller_rate_limit),
-                burst_limit=_first(controller.controller_burst_limit),
-            )
-            for controller in sorted(row.controller, key=lambda it: str(it.target))
-        ),
-        fail_mode=_first(row.fail_mode) or "",
-        protocols=tuple(row.protocols),
-        other_config=dict(row.other_config),
-        not_yet=_not_yet("Bridge", row),
-    )
 
 
 def _port(row: Any) -> Port:

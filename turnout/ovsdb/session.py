@@ -6,13 +6,14 @@ import select
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import ovs.db.idl  # type: ignore[import-untyped]
 import ovs.timeval  # type: ignore[import-untyped]
 
 from turnout.control.loop import READ, WRITE, HasFileno, Loop, Timer
 from turnout.ovsdb import schema
-from turnout.ovsdb.read import database
+from turnout.ovsdb.read import Reader
 from turnout.ovsdb.rows import Database
 
 log = logging.getLogger(__name__)
@@ -42,15 +43,37 @@ class _Waits:
         self.seconds = 0.0
 
 
+class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
+    """Remembers whose columns have changed, but for those that we write: of these the library tells nothing
+    by `change_seqno`, which counts our own writes as well.
+    """
+
+    def __init__(self, remote: str, helper: Any) -> None:
+        self.changed: set[UUID] = set()
+        super().__init__(remote, helper, leader_only=False)
+
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
+        if event == ovs.db.idl.ROW_UPDATE and updates is not None:
+            written = schema.WRITTEN.get(row._table.name, ())
+            if all(column in written for column in updates._data):
+                return
+        self.changed.add(row.uuid)
+
+
 class Session:
     """Follows the database and writes to it.
 
-    changed: called when the database says something new and we are the switch. written: called with whether
-    what `write` sent is in the database.
+    changed: called with what the database says, when that is new, or we have become the switch; whether it
+    may be another database than the last time comes with it. written: called with whether what `write` sent
+    is in the database.
     """
 
     def __init__(
-        self, remote: str, loop: Loop, changed: Callable[[], None], written: Callable[[bool], None]
+        self,
+        remote: str,
+        loop: Loop,
+        changed: Callable[[Database | None, bool], None],
+        written: Callable[[bool], None],
     ) -> None:
         """TurnoutError if there is no schema."""
         description = schema.load()
@@ -58,17 +81,18 @@ class Session:
         helper = ovs.db.idl.SchemaHelper(schema_json=description)
         for table, names in schema.columns(description).items():
             helper.register_columns(table, names)
-        self._idl: Any = ovs.db.idl.Idl(remote, helper, leader_only=False)
-        for table, names_written in schema.WRITTEN.items():
-            for name in names_written:
-                self._idl.tables[table].columns[name].alert = False  # our own writes are no news
+        self._idl: Any = _Idl(remote, helper)
+        for table, written_names in schema.WRITTEN.items():
+            for name in written_names:
+                self._idl.tables[table].columns[name].alert = False  # a value that is there is not sent again
         self._idl.set_lock(LOCK)
         self._remote = remote
         self._loop = loop
         self._changed = changed
         self._written = written
         self._transaction: Any = None
-        self._seen = -1  # change_seqno that `changed` was called for
+        self._reader = Reader()
+        self._obeyed = -1  # the connection, by the library's count, that `changed` was called for
         self._said = ""
         self._watched: list[int] = []
         self._timer: Timer | None = None
@@ -89,10 +113,6 @@ class Session:
     def writing(self) -> bool:
         """Whether an answer to `write` is awaited."""
         return self._transaction is not None
-
-    def read(self) -> Database | None:
-        """What the database says; None if it has no row Open_vSwitch."""
-        return database(self._idl.tables)
 
     def write(self, changes: Mapping[str, Mapping[Any, Mapping[str, Any]]]) -> None:
         """Sends table → row → column → value, in one transaction; rows that are gone are passed over."""
@@ -120,9 +140,7 @@ class Session:
         self._idl.run()
         self._commit()
         self._say()
-        if self.ready and self._seen != self._idl.change_seqno:
-            self._seen = self._idl.change_seqno
-            self._changed()
+        self._obey()
         waits = _Waits()
         self._idl.wait(waits)
         self._watched = list(waits.events)
@@ -132,6 +150,16 @@ class Session:
             self._loop.soon(self._run)
         elif waits.seconds is not None:
             self._timer = self._loop.at(time.monotonic() + waits.seconds, self._run)
+
+    def _obey(self) -> None:
+        """Tells what is new."""
+        connection = self._idl._session.get_seqno()
+        if not self.ready:
+            self._obeyed = -1
+        elif (fresh := connection != self._obeyed) or self._idl.changed:
+            changed, self._idl.changed = self._idl.changed, set()
+            self._obeyed = connection
+            self._changed(self._reader.read(self._idl.tables, None if fresh else changed), fresh)
 
     def _commit(self) -> None:
         """Sends what is to be sent, or looks for the answer."""

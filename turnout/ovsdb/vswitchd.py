@@ -64,8 +64,9 @@ class Vswitchd:
         """Leaves the database as it is, and the lock to others."""
         self._session.close()
 
-    def _changed(self) -> None:
-        database = self._session.read()
+    def _changed(self, database: Database | None, fresh: bool) -> None:
+        if fresh:
+            self._in_database.clear()
         if database is None:
             self._log(
                 {"the database has no row Open_vSwitch; ovs-vsctl init makes one; forwarding as before"}
@@ -86,7 +87,6 @@ class Vswitchd:
                 log.error("%s", error)
         # a new port has counters at once; the others wait for their time
         self._counters = {name: self._counters.get(name, count) for name, count in self._count().items()}
-        self._in_database.clear()  # it may be another database, or somebody else may have written
         self._report()
 
     def _set_tls(self, wanted: Tls | None) -> None:
