@@ -10,6 +10,8 @@ from uuid import UUID
 from turnout.ovsdb import schema
 from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port, Tls
 
+_AS_EVER = ([False], ["off"], ["out-of-band"])  # what is so without being set
+
 
 class Reader:
     """Reads one database again and again."""
@@ -49,6 +51,7 @@ class Reader:
                     target=controller.target,
                     rate_limit=_first(controller.controller_rate_limit),
                     burst_limit=_first(controller.controller_burst_limit),
+                    not_yet=_not_yet("Controller", controller),
                 )
                 for controller in sorted(row.controller, key=lambda it: str(it.target))
             ),
@@ -91,7 +94,7 @@ def _not_yet(table: str, row: Any) -> tuple[str, ...]:
     return tuple(
         name
         for name in schema.NOT_YET[table]
-        if (value := getattr(row, name, None)) and not _disabled(value) and value not in ([False], ["off"])
+        if (value := getattr(row, name, None)) and not _disabled(value) and value not in _AS_EVER
     )
 
 

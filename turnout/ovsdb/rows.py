@@ -46,6 +46,7 @@ class Controller:
     target: str
     rate_limit: int | None = None
     burst_limit: int | None = None
+    not_yet: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,10 @@ NOT_YET: Columns = {
     ),
     "Port": ("qos", "cvlans", "protected", "lacp"),
     "Interface": ("ingress_policing_rate", "ingress_policing_kpkts_rate", "lldp", "bfd", "cfm_mpid"),
+    "Controller": (
+        *("inactivity_probe", "max_backoff", "connection_mode", "controller_queue_size"),
+        *("local_ip", "local_netmask", "local_gateway"),
+    ),
     "SSL": ("bootstrap_ca_cert",),
 }
 WRITTEN: Columns = {

@@ -93,6 +93,8 @@ class _Translation:
         bridge = model.Bridge(name=row.name)
         where = f"bridge.{row.name}"
         self._note_not_yet(where, row.not_yet)
+        for controller in row.controllers:
+            self._note_not_yet(f"{where}.controller {controller.target}", controller.not_yet)
         for key in row.other_config:
             if key in _BRIDGE_KEYS or key.startswith(("stp-", "rstp-", "mcast-snooping-")):
                 self._notes.append(f"{where}.other_config:{key}: not implemented yet")
