@@ -44,7 +44,7 @@ endif
 test: build $(VENV)/controllers/.ready ## set up, build, and pass every test (SANITIZE=1: engine and seam under ASan and UBSan)
 	scripts/packages guests lab lint fuzz
 ifdef SANITIZE # leaks of Python would drown ours; a report goes past pytest, which would swallow it
-	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson test -C $(BUILD) --print-errorlogs
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson test -C $(BUILD) --print-errorlogs --timeout-multiplier 4
 	cd $(BUILD)/checkout && UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	  python -m pytest -p no:cacheprovider --capture=sys tests/seam

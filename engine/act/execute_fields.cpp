@@ -55,8 +55,11 @@ Execute::Step Execute::set_field(Packet& packet, const of::SetField& set) {
     }
     if (!has_field(set, packet.key)) return Step::Go;
     uint8_t* at = reinterpret_cast<uint8_t*>(&packet.key) + field.offset;
-    for (unsigned i = 0; i < field.bytes; i++)
-        at[i] = static_cast<uint8_t>((at[i] & ~set.mask[i]) | (set.value[i] & set.mask[i]));
+    const uint8_t own = is_dscp_in_place(field) ? 0xfc : 0xff;
+    for (unsigned i = 0; i < field.bytes; i++) {
+        const uint8_t mask = set.mask[i] & own;
+        at[i] = static_cast<uint8_t>((at[i] & ~mask) | (set.value[i] & mask));
+    }
     note_change(packet, field);
     return Step::Go;
 }

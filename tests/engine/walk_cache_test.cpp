@@ -359,10 +359,10 @@ TEST_CASE("more kinds than there is room for: those that are in mostly stay") {
     Trail trail;
     trail.write();
     trail.found(0, &rule);
+    Bytes bytes = usual(1, 2);
     const auto source = [&](uint32_t address) {
-        Headers headers;
-        headers.ip_src = address;
-        return kind_of(cache, frame(headers));
+        std::memcpy(bytes.data() + Usual::kIp + 12, &address, sizeof address);
+        return kind_of(cache, bytes);
     };
     constexpr uint32_t kKinds = 600'000;
     unsigned found = 0;

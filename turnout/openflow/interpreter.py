@@ -26,11 +26,6 @@ MAX_DEPTH: Final = 64
 MAX_RESUBMITS: Final = 4096
 
 
-def _own_bits(part: Subfield) -> int:
-    """The field's bits that part may be of: nw_tos is the DSCP in its place, without the ECN beside it."""
-    return 0xFC if part.field == "nw_tos" else -1
-
-
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """watch_port, watch_group: the bucket is live while they are; None: always."""
@@ -215,11 +210,14 @@ class Run:
         return True
 
     def _read(self, part: Subfield) -> int:
-        return (self.packet.get(part.field) & _own_bits(part)) >> part.start & (1 << part.bits) - 1
+        value = self.packet.get(part.field)
+        if part.field == "nw_tos":  # the DSCP in its place; the ECN beside it is another field
+            value &= 0xFC
+        return value >> part.start & (1 << part.bits) - 1
 
     def _write(self, to: Subfield, value: int) -> None:
         mask = (1 << to.bits) - 1 << to.start
-        self.packet.set(to.field, value << to.start, mask & _own_bits(to))
+        self.packet.set(to.field, value << to.start, mask)
 
     def _dec_ttl(self, name: str, controllers: tuple[int, ...]) -> bool:
         if not self.packet.has(name):

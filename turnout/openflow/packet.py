@@ -307,6 +307,8 @@ class Packet:
             return True
         if name == "arp_op":
             mask &= 0xFF  # Open vSwitch keeps eight bits of it
+        if name == "nw_tos":  # the DSCP in its place; the ECN beside it is another field
+            mask &= 0xFC
         if name == "vlan_tci":  # bit 12 says that there is a tag; on the wire it is another's
             mask &= 0xEFFF
         for place in PLACES.get(name, ()):
