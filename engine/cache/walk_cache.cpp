@@ -93,6 +93,7 @@ void WalkCache::note(unsigned packets, uint64_t cycles) {
     const double cost = static_cast<double>(cycles_) / static_cast<double>(packets_ ? packets_ : 1);
     switch (mode_) {
         case Mode::Rest:
+        case Mode::Warm:
             return turn(Mode::Watch, kWatch);
         case Mode::Watch:
             without_ = cost;
@@ -107,7 +108,7 @@ void WalkCache::note(unsigned packets, uint64_t cycles) {
                 return turn(Mode::Rest, kRest << failed_);
             }
             // From time to time the other way is measured again.
-            return windows_ < 64 ? turn(Mode::Use, kWindow) : turn(Mode::Watch, kWatch);
+            return windows_ < 64 ? turn(Mode::Use, kWindow) : turn(Mode::Warm, kWatch);
     }
 }
 

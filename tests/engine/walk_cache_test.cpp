@@ -336,7 +336,8 @@ TEST_CASE("the cache is used while it is the cheaper way, rests while it is not,
         for (uint64_t n = 0; n < packets; n += 32) cache.note(32, cache.timed() ? 32 * cycles_each : 0);
     };
     CHECK_FALSE(cache.use());
-    bursts(1 << 15, 100);
+    bursts(1 << 17, 900);  // all is cold
+    bursts(1 << 17, 100);
     CHECK(cache.use());
     bursts(1 << 20, 50);
     CHECK(cache.use());
@@ -364,7 +365,7 @@ TEST_CASE("more kinds than there is room for: those that are in mostly stay") {
         std::memcpy(bytes.data() + Usual::kIp + 12, &address, sizeof address);
         return kind_of(cache, bytes);
     };
-    constexpr uint32_t kKinds = 600'000;
+    constexpr uint32_t kKinds = 1'200'000;
     unsigned found = 0;
     for (int round = 0; round < 3; round++) {
         found = 0;
@@ -374,5 +375,5 @@ TEST_CASE("more kinds than there is room for: those that are in mostly stay") {
             cache.insert(kind, trail, {});
         }
     }
-    CHECK(found > 180'000);  // of 262,144; taking turns would find next to none
+    CHECK(found > 360'000);  // of 524,288; taking turns would find next to none
 }
