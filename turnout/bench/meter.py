@@ -34,9 +34,11 @@ def meter(name: ContenderName, cache: Path) -> dict[str, float]:
         Port("second", devargs=f"net_pcap1,{replay}"),
         Port("sink", devargs="net_null2,no-rx=1"),
     ]
-    contender: Contender = OvsContender(ports, _MBUFS, None)
+    contender: Contender
     if name == "turnout":
         contender = TurnoutContender(ports, _MBUFS, None, cores=(CONTROL_CORE, WORKER_CORE))
+    else:
+        contender = OvsContender(ports, _MBUFS, None)
     with contender:
         for command, what in (
             ("add-meter", f"meter=1,pktps,bands=type=drop,rate={_RATE}"),

@@ -29,9 +29,13 @@ class History:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, Mapping[str, int]]] = deque([(0.0, {})], int(_HOUR / _STEP) + 1)
 
+    def due(self, now: float) -> bool:
+        """Whether the next sample is wanted. now: s, monotonic."""
+        return now >= self._samples[-1][0] + _STEP
+
     def sample(self, totals: Mapping[str, int], now: float) -> None:
-        """To be called once a second. now: s, monotonic."""
-        if now >= self._samples[-1][0] + _STEP:
+        """Kept if it is due. now: s, monotonic."""
+        if self.due(now):
             self._samples.append((now, totals))
 
     def events(self, totals: Mapping[str, int], now: float) -> dict[str, Event]:
@@ -60,7 +64,8 @@ class Coverage:
     def tick(self, now: float) -> None:
         """now: s, monotonic."""
         self._now = now
-        self._history.sample(self._totals(), now)
+        if self._history.due(now):  # counting drops looks at every port
+            self._history.sample(self._totals(), now)
 
     def commands(self) -> dict[str, Command]:
         """Name → command."""
