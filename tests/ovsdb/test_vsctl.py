@@ -72,6 +72,10 @@ def test_vlans(database: OvsdbServer, switch: Daemon) -> None:
     assert "trunks" in database.get("Interface", "n0", "error")
     vsctl("clear", "port", "n0", "trunks")
     assert database.get("Interface", "n0", "error") == ""
+    vsctl("set", "port", "n0", "tag=4095")
+    assert port(switch, "n0").tag == 4095, "OpenStack's VLAN of ports that are to hear nothing"
+    vsctl("set", "port", "n0", "tag=0")
+    assert (port(switch, "n0").tag, port(switch, "n0").vlan_mode) == (0, "access")
 
 
 def test_each_type(database: OvsdbServer, switch: Daemon) -> None:
@@ -86,10 +90,13 @@ def test_each_type(database: OvsdbServer, switch: Daemon) -> None:
         ("tdpa", "type=patch", "options:peer=tdpb"),
     ):
         vsctl("add-port", "tdbr0", name, "--", "set", "interface", name, *settings)
-        assert database.get("Interface", name, "error") == ""
+        lonely = name == "tdpa"
+        assert database.get("Interface", name, "error").startswith("No usable peer" if lonely else "")
         assert int(database.get("Interface", name, "ofport")) > 0
         assert database.get("Interface", name, "admin_state") == "up"
     vsctl("add-port", "tdbr1", "tdpb", "--", "set", "interface", "tdpb", "type=patch", "options:peer=tdpa")
+    assert database.get("Interface", "tdpa", "error") == ""
+    assert database.get("Interface", "tdsrv", "status:mode") == "server"
     assert (folder / "tdsrv").is_socket(), "the switch makes it, in its run directory"
     assert port(switch, "tddpdk").n_rxq == 2
     assert database.get("Interface", "tdint", "mtu") == "1400"
@@ -179,6 +186,42 @@ def test_an_interface_that_comes_late_is_taken(database: OvsdbServer, switch: Da
     finally:
         switch.stop()
         subprocess.run(["ip", "link", "del", "tdlate0"], check=True)
+
+
+def test_an_interface_that_is_made_anew_is_taken_again(database: OvsdbServer, switch: Daemon) -> None:
+    make = ("ip", "link", "add", "tdveth0", "type", "veth", "peer", "name", "tdveth1")
+    subprocess.run(make, check=True)
+    try:
+        database.line("add-br tdbr0 -- add-port tdbr0 tdveth0")
+        index, number = (database.get("Interface", "tdveth0", name) for name in ("ifindex", "ofport"))
+        subprocess.run(["ip", "link", "del", "tdveth0"], check=True)
+        wait_for(lambda: "has gone" in database.get("Interface", "tdveth0", "error"), "its going")
+        assert database.get("Interface", "tdveth0", "ofport") == "-1"
+        subprocess.run(make, check=True)
+        wait_for(lambda: database.get("Interface", "tdveth0", "error") == "", "the new one")
+        assert database.get("Interface", "tdveth0", "ifindex") != index
+        assert database.get("Interface", "tdveth0", "ofport") == number
+        assert not port(switch, "tdveth0").error
+    finally:
+        switch.stop()
+        subprocess.run(["ip", "link", "del", "tdveth0"], check=False)
+
+
+def test_the_link_is_the_kernel_s(database: OvsdbServer, switch: Daemon) -> None:
+    """Up when both ends of the cable are, and each turn counted."""
+    subprocess.run(["ip", "link", "add", "tdveth0", "type", "veth", "peer", "name", "tdveth1"], check=True)
+    try:
+        database.line("add-br tdbr0 -- add-port tdbr0 tdveth0")
+        assert database.get("Interface", "tdveth0", "link_state") == "down"
+        for name in ("tdveth0", "tdveth1"):
+            subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        wait_for(lambda: database.get("Interface", "tdveth0", "link_state") == "up", "the link")
+        assert int(database.get("Interface", "tdveth0", "link_resets")) > 0
+        assert database.get("Interface", "tdveth0", "duplex") == "full"
+        assert database.get("Interface", "tdveth0", "status:driver_name") == "veth"
+    finally:
+        switch.stop()
+        subprocess.run(["ip", "link", "del", "tdveth0"], check=True)
 
 
 def test_the_database_is_the_authority(

@@ -9,6 +9,7 @@ fails the old one comes back.
 """
 
 import logging
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,7 @@ class Attached:
     """A port as it is. device: the engine's; NO_DEVICE for a patch port or one that failed with `error`.
 
     number: the datapath's. ofport: OpenFlow's, of its bridge. config: OFPPC_* bits that a controller has set.
+    interface: the kernel's number of the one that the device is on top of; 0: none that may go.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Attached:
     device: int = NO_DEVICE
     claim: str = ""
     rxqs: int = 0
+    interface: int = 0
     error: str = ""
 
 
@@ -207,6 +210,30 @@ class Reconciler:
             if not port.error:
                 log.info("port %s: attached", port.port.name)
 
+    def let_go(self) -> None:
+        """Detaches ports whose kernel interface has gone, or is another by now; `retry` attaches them when
+        it is back.
+        """
+        if not any(a.interface for a in self.actual.ports.values()):
+            return
+        there = set(_interface_numbers().values())
+        lost = [a for a in self.actual.ports.values() if a.interface and a.interface not in there]
+        if lost:
+            errors = [
+                replace(
+                    a,
+                    device=NO_DEVICE,
+                    rxqs=0,
+                    interface=0,
+                    error=f"port.{a.port.name}: its interface has gone",
+                )
+                for a in lost
+            ]
+            self._publish(replace(self.actual, ports={**self.actual.ports, **_by_name(*errors)}))
+            self._detach(lost)
+            for port in errors:
+                log.warning("%s; trying again every few seconds", port.error)
+
     def set_port_config(self, name: str, config: int) -> None:
         """Gives a port these OFPPC_* bits."""
         changed = replace(self.actual.ports[name], config=config)
@@ -256,7 +283,8 @@ class Reconciler:
             ports.check_host(new.port, place)
             handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
-            return replace(new, device=handle, claim=device.claim, rxqs=rxqs, error="")
+            below = _interface_numbers().get(device.below, 0) if device.below else 0
+            return replace(new, device=handle, claim=device.claim, rxqs=rxqs, interface=below, error="")
         except (TurnoutError, _engine.EngineError, OSError) as error:
             text = str(error)
             if not text.startswith(prefix := f"port.{new.port.name}"):
@@ -304,6 +332,11 @@ class Reconciler:
             [_engine.QueueSpec(port=p, queue=q, worker=w) for (p, q), w in assignment.items()],
         )
         self.actual, self.assignment = state, dict(assignment)
+
+
+def _interface_numbers() -> dict[str, int]:
+    """The kernel's interfaces in our namespace."""
+    return {name: number for number, name in socket.if_nameindex()}
 
 
 def _by_name(*states: Attached) -> dict[str, Attached]:
