@@ -157,6 +157,23 @@ def test_settings_of_bridges(database: OvsdbServer, switch: Daemon) -> None:
     assert bridge(switch, "tdbr0").mac_aging == 300
 
 
+def test_limits_of_flow_tables(database: OvsdbServer, switch: Daemon) -> None:
+    def add(table: int, number: int) -> bool:
+        flow = f"table={table},priority={number},idle_timeout=60,actions=drop"
+        where = f"unix:{switch.folder}/tdbr0.mgmt"
+        return subprocess.run(["ovs-ofctl", "add-flow", where, flow], capture_output=True).returncode == 0
+
+    database.line("add-br tdbr0 -- set-fail-mode tdbr0 secure")
+    database.line(
+        "-- --id=@a create flow_table flow_limit=1"
+        " -- --id=@b create flow_table flow_limit=1 overflow_policy=evict"
+        " -- set bridge tdbr0 flow_tables:1=@a flow_tables:2=@b"
+    )
+    assert [add(1, 1), add(1, 2), add(2, 1), add(2, 2), add(3, 1), add(3, 2)] == [True, False, *[True] * 4]
+    database.line("clear bridge tdbr0 flow_tables")
+    assert add(1, 2)
+
+
 def test_emer_reset(database: OvsdbServer, switch: Daemon) -> None:
     database.vsctl("add-br", "tdbr0", "--", "set", "bridge", "tdbr0", "fail_mode=secure")
     database.vsctl("set-controller", "tdbr0", "ptcp:0:127.0.0.1")
