@@ -174,6 +174,32 @@ def test_limits_of_flow_tables(database: OvsdbServer, switch: Daemon) -> None:
     assert add(1, 2)
 
 
+def test_a_changed_tap_keeps_its_addresses(database: OvsdbServer, switch: Daemon) -> None:
+    """Whatever of it changes: `ip` has set it up, and is not asked again."""
+
+    def addresses(name: str) -> str:
+        return subprocess.run(["ip", "addr", "show", name], capture_output=True, text=True, check=True).stdout
+
+    assert switch.process
+    database.line("add-br tdbr0 -- add-port tdbr0 tdp0 -- set interface tdp0 type=internal")
+    index = database.get("Interface", "tdbr0", "ifindex")
+    for number, name in enumerate(("tdbr0", "tdp0")):
+        subprocess.run(["ip", "addr", "add", f"192.0.2.{number}/31", "dev", name], check=True)
+    database.line(
+        "set bridge tdbr0 other_config:hwaddr=02:00:00:00:00:aa -- set interface tdbr0 mtu_request=1400"
+    )
+    database.line("set interface tdp0 mtu_request=1300 options:n_rxq=2")
+    assert "192.0.2.0" in addresses("tdbr0")
+    assert "mtu 1400" in addresses("tdbr0")
+    assert "02:00:00:00:00:aa" in addresses("tdbr0")
+    assert "192.0.2.1" in addresses("tdp0")
+    assert "mtu 1300" in addresses("tdp0")
+    assert database.get("Interface", "tdbr0", "ifindex") == index
+    database.vsctl("del-br", "tdbr0")
+    gone = subprocess.run(["ip", "link", "show", "tdp0"], capture_output=True, check=False)
+    assert gone.returncode, "with its port goes the interface"
+
+
 def test_emer_reset(database: OvsdbServer, switch: Daemon) -> None:
     database.vsctl("add-br", "tdbr0", "--", "set", "bridge", "tdbr0", "fail_mode=secure")
     database.vsctl("set-controller", "tdbr0", "ptcp:0:127.0.0.1")

@@ -12,6 +12,7 @@ from pathlib import Path
 _SIOCGIFFLAGS, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8933, 0x8946
 _ETHTOOL_GSET, _ETHTOOL_GDRVINFO = 1, 3
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_KNOWN = 4096  # interfaces that are remembered, at most
 _DUPLEX = {0: "half", 1: "full"}
 _ODDITIES = {  # what Open vSwitch calls it → what the kernel does
     "collisions": "collisions",
@@ -60,6 +61,8 @@ class Netdevs:
             return None
         known_flags, known = self._known.get(name, (-1, None))
         if known is None or (known_flags, known.index) != (flags, index):
+            if len(self._known) >= _KNOWN:
+                self._known.clear()  # of names that nobody asks for any more
             known = self._describe(name, index, flags)
             self._known[name] = flags, known
         return known

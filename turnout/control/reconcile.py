@@ -8,6 +8,7 @@ owns (its socket, its interface, its name) waits until that is gone, which takes
 fails the old one comes back.
 """
 
+import contextlib
 import logging
 import socket
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
 from turnout.config.state import PortMemory
-from turnout.control import ofport, ports, rxq
+from turnout.control import ofport, ports, rxq, tap
 from turnout.control.ports import Place
 from turnout.errors import TurnoutError
 
@@ -178,6 +179,13 @@ class Reconciler:
         except BaseException:
             self._detach(added)
             raise
+        with contextlib.ExitStack() as stack:
+            for new in steps.swap:
+                stack.enter_context(self._kept(new.port))
+            self._swap(steps, before, added, tolerant)
+
+    def _swap(self, steps: Plan, before: Actual, added: list[Attached], tolerant: bool) -> None:
+        """Takes away what is to leave, then puts there what had to wait for it."""
         self._detach(steps.leave)
         if not steps.swap:
             return
@@ -192,6 +200,13 @@ class Reconciler:
             self._publish(replace(before, ports={**before.ports, **_by_name(*back)}))
             self._detach(added)
             raise
+
+    def _kept(self, port: Port) -> contextlib.AbstractContextManager[None]:
+        """Keeps what of a port's device may outlive it: a TAP stays the kernel's interface that it is."""
+        device = ports.device(port, self._place)
+        return (
+            tap.kept(device.tap) if device and device.tap and not device.netns else contextlib.nullcontext()
+        )
 
     def check_port(self, port: Port) -> str:
         """ConfigError if no such port can be; else its claim."""

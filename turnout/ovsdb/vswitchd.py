@@ -91,6 +91,7 @@ class Vswitchd:
                 log.error("%s", error)
         # a new port has counters at once; the others wait for their time
         self._counters = {name: self._counters.get(name, count) for name, count in self._count().items()}
+        self._links = {name: link for name, link in self._links.items() if name in self._counters}
         self._report()
 
     def _set_tls(self, wanted: Tls | None) -> None:
