@@ -350,13 +350,30 @@ CHAPTERS = [
         set Open_vSwitch . external_ids:system-id=here external_ids:hostname=host
         get Open_vSwitch . external_ids:system-id
         set Open_vSwitch . system_type=Turnout system_version=1
-        set Open_vSwitch . other_config:stats-update-interval=10000 other_config:n-handler-threads=1
+        set Open_vSwitch . other_config:n-handler-threads=1
         set Open_vSwitch . other_config:enable-statistics=true
 
         remove Open_vSwitch . other_config enable-statistics
+        list-zone-tp netdev
+        add-zone-tp netdev zone=1 icmp_first=2 icmp_reply=3
+        set Open_vSwitch . datapaths:netdev=@d -- --id=@d create Datapath datapath_version=0
+        add-zone-tp netdev zone=1 icmp_first=2 icmp_reply=3
+        add-zone-tp netdev zone=1 icmp_first=2
+        --may-exist add-zone-tp netdev zone=1 icmp_first=2
+        list-zone-tp netdev
+        list-dp-cap netdev
+
+        del-zone-tp netdev zone=1
+        del-zone-tp netdev zone=1
+        --if-exists del-zone-tp netdev zone=1
+        clear Open_vSwitch . datapaths
+
+        set-manager ptcp:0:127.0.0.1 -- get-manager -- del-manager -- get-manager
+        set Open_vSwitch . other_config:vlan-limit=2 other_config:flow-restore-wait=true other_config:pmd-cpu-mask=0x2
         get Open_vSwitch . ovs_version
         get Open_vSwitch . dpdk_initialized
         init
+        set Open_vSwitch . other_config:stats-update-interval=10000
         --retry list-br
         """),
 ]  # fmt: skip

@@ -10,7 +10,9 @@ from uuid import UUID
 from turnout.ovsdb import schema
 from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port, Tls
 
-_AS_EVER = ([False], ["off"], ["out-of-band"])  # what is so without being set
+# what is so without being set; there is one datapath, which bridges of either type have
+_AS_EVER = ([False], ["off"], ["out-of-band"], ["primary"], "netdev", "system")
+_TABLES_NOT_YET = ("Flow_Sample_Collector_Set",)  # of those that nothing we read refers to
 
 
 class Reader:
@@ -37,6 +39,10 @@ class Reader:
                 next_cfg=row.next_cfg,
                 tls=_tls(row.ssl[0]) if row.ssl else None,
                 other_config=dict(row.other_config),
+                not_yet=(
+                    *(f"Open_vSwitch.{name}" for name in _not_yet("Open_vSwitch", row)),
+                    *(table for table in _TABLES_NOT_YET if tables[table].rows),
+                ),
             )
         return None
 

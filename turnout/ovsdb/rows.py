@@ -98,3 +98,4 @@ class Database:
     next_cfg: int = 0
     tls: Tls | None = None
     other_config: Mapping[str, str] = field(default_factory=dict)
+    not_yet: tuple[str, ...] = ()

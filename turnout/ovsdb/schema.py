@@ -25,17 +25,20 @@ READ: Columns = {
 }
 # what is there to be set and has no effect yet
 NOT_YET: Columns = {
+    "Open_vSwitch": ("datapaths",),
     "Bridge": (
+        "datapath_type",
         *("mirrors", "netflow", "sflow", "ipfix", "stp_enable", "rstp_enable", "mcast_snooping_enable"),
         *("flood_vlans", "auto_attach"),
     ),
     "Port": ("qos", "cvlans", "protected", "lacp"),
     "Interface": ("ingress_policing_rate", "ingress_policing_kpkts_rate", "lldp", "bfd", "cfm_mpid"),
     "Controller": (
-        *("connection_mode", "controller_queue_size"),
+        *("type", "connection_mode", "controller_queue_size", "other_config"),
         *("local_ip", "local_netmask", "local_gateway"),
     ),
     "Flow_Table": ("name", "groups"),
+    "Flow_Sample_Collector_Set": ("id",),
     "SSL": ("bootstrap_ca_cert",),
 }
 WRITTEN: Columns = {
@@ -57,6 +60,7 @@ REFERRED: Columns = {
     "sFlow": ("targets",),
     "IPFIX": ("targets",),
     "AutoAttach": ("system_name",),
+    "Datapath": ("datapath_version",),
     "QoS": ("type",),
 }
 

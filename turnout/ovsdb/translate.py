@@ -33,6 +33,13 @@ _NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_d
 _BRIDGE_KEYS = ("forward-bpdu", "in-band-queue", "controller-queue-size", "dp-desc", "dp-sn")
 _PORT_KEYS = ("priority-tags", "qinq-ethtype")
 _START_KEYS = ("dpdk-", "pmd-", "vhost-")
+# keys of the switch's other_config about what is otherwise here, or not yet
+_OTHER_KEYS = (
+    *("flow-restore-wait", "vlan-limit", "bundle-idle-timeout", "userspace-tso-enable", "hw-offload"),
+    *("tc-policy", "offload-rebalance", "n-offload-threads", "flow-limit", "max-idle", "max-revalidator"),
+    *("min-revalidate-pps", "n-handler-threads", "n-revalidator-threads", "emc-insert-inv-prob"),
+    *("smc-enable", "tx-flush-interval", "per-port-memory", "shared-mempool-config"),
+)
 
 T = TypeVar("T", model.Bridge, model.Port)
 Check = Callable[[model.Port], str]
@@ -70,11 +77,14 @@ class _Translation:
     def run(self, database: Database) -> Desired:
         if database.tls:
             self._note_not_yet("SSL", database.tls.not_yet)
+        self._notes += [f"{name}: not implemented yet" for name in database.not_yet]
         for key in database.other_config:
             if key.startswith(_START_KEYS) and key != "dpdk-init":
                 self._notes.append(
                     f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help"
                 )
+            elif key in _OTHER_KEYS:
+                self._notes.append(f"Open_vSwitch other_config:{key}: without effect")
         self._names = {row.name for row in database.bridges}
         bridges: list[model.Bridge] = []
         for row in database.bridges:

@@ -59,8 +59,7 @@ class Vswitchd:
         if now >= self._next_counters:
             self._next_counters = now + _interval(self._database)
             self._counters = self._count()
-            wanted = self._database.other_config.get("enable-statistics") == "true"
-            self._host = machine.statistics() if wanted else {}
+            self._host = self._look_at_host()
         self._report()
 
     def close(self) -> None:
@@ -92,6 +91,8 @@ class Vswitchd:
         # a new port has counters at once; the others wait for their time
         self._counters = {name: self._counters.get(name, count) for name, count in self._count().items()}
         self._links = {name: link for name, link in self._links.items() if name in self._counters}
+        if not self._host:
+            self._host = self._look_at_host()
         self._report()
 
     def _set_tls(self, wanted: Tls | None) -> None:
@@ -176,6 +177,12 @@ class Vswitchd:
         if port.type not in status.KERNEL or port.options.get("netns"):
             return None
         return self._netdevs.look(port.options.get("iface", port.name))
+
+    def _look_at_host(self) -> dict[str, str]:
+        """Where that is wanted."""
+        assert self._database is not None
+        wanted = self._database.other_config.get("enable-statistics") == "true"
+        return machine.statistics() if wanted else {}
 
     def _count(self) -> dict[str, dict[str, Any]]:
         drops: dict[str, list[DropCount]] = defaultdict(list)
