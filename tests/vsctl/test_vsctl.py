@@ -79,7 +79,7 @@ def _compare_databases(pair: Pair) -> None:
         return all(_expected(cell) for cell in found)
 
     try:
-        until(same, "the same database", timeout=12)
+        until(same, "the same database", timeout=20, interval=0.2)
     finally:
         wrong = [cell for cell in found if not _expected(cell)]
         for table, record, column in wrong:
