@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from turnout.config import model
-from turnout.control import ports
+from turnout.control import host, ports
 from turnout.control.ports import Place
 from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
 from turnout.ovsdb.translate import Desired, translate
@@ -155,6 +155,11 @@ def test_the_bridge_s_own_port() -> None:
         own = only(run(row), "br0")
         assert own.type == "internal"
         assert own.options.get("mac") == row.other_config.get("hwaddr")
+
+
+def test_a_fake_bridge() -> None:
+    row = bridge("br0", port("vlan7", tag=7, fake_bridge=True))
+    assert only(run(row), "vlan7").options == {"mac": host.stable_mac("br0")}
 
 
 def test_a_bridge() -> None:

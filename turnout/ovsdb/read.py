@@ -127,6 +127,7 @@ def _port(row: Any) -> Port:
         tag=_first(row.tag),
         trunks=tuple(row.trunks),
         vlan_mode=_first(row.vlan_mode) or "",
+        fake_bridge=row.fake_bridge,
         other_config=dict(row.other_config),
         not_yet=_not_yet("Port", row),
     )

@@ -34,6 +34,7 @@ class Port:
     tag: int | None = None
     trunks: tuple[int, ...] = ()
     vlan_mode: str = ""
+    fake_bridge: bool = False
     other_config: Mapping[str, str] = field(default_factory=dict)
     not_yet: tuple[str, ...] = ()
 

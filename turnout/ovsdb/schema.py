@@ -14,7 +14,7 @@ Columns = Mapping[str, tuple[str, ...]]
 READ: Columns = {
     "Open_vSwitch": ("bridges", "next_cfg", "other_config", "ssl"),
     "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "flow_tables", "other_config"),
-    "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config"),
+    "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "fake_bridge", "other_config"),
     "Interface": ("name", "type", "options", "other_config", "mac", "mtu_request", "ofport_request"),
     "Controller": (
         *("target", "controller_rate_limit", "controller_burst_limit", "max_backoff", "inactivity_probe"),

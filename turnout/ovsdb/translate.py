@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from turnout.config import columns, model
-from turnout.control import ports
+from turnout.control import host, ports
 from turnout.errors import ConfigError
 from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
 
@@ -215,8 +215,11 @@ class _Translation:
         problems: list[str] = []
         if interface:
             options, settings = self._interface(interface, kind, problems)
-        if local and "mac" not in options and (address := bridge.other_config.get("hwaddr")):
-            options["mac"] = address
+        address = bridge.other_config.get("hwaddr", "")
+        if row.fake_bridge:  # it has the address of the bridge that it is part of
+            address = address or host.stable_mac(bridge.name)
+        if address and (local or row.fake_bridge):
+            options.setdefault("mac", address)
         port = model.Port(name=name, type=kind, options=options, **self._vlans(row, problems))
         port = self._settle(port, settings, problems.append)
         if claim := self._check(port):
