@@ -3,6 +3,7 @@
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -221,11 +222,18 @@ def test_an_interface_that_comes_late_is_taken(database: OvsdbServer, switch: Da
     """A kernel interface that comes later is taken when it is there, and the row says so."""
     database.vsctl("add-br", "tdbr0", "--", "add-port", "tdbr0", "tdlate0")
     assert "no interface tdlate0" in database.get("Interface", "tdlate0", "error")
-    subprocess.run(["ip", "link", "add", "tdlate0", "type", "veth", "peer", "name", "tdlate1"], check=True)
+    subprocess.run(
+        ["ip", "link", "add", "tdlate0", "mtu", "1450", "type", "veth", "peer", "name", "tdlate1"], check=True
+    )
     try:
         wait_for(lambda: database.get("Interface", "tdlate0", "error") == "", "the interface")
         assert int(database.get("Interface", "tdlate0", "ofport")) > 0
         assert not port(switch, "tdlate0").error
+        wait_for(
+            lambda: database.get("Interface", "tdbr0", "mtu") == "1450", "its MTU on the bridge's own port"
+        )
+        assert database.get("Interface", "tdlate0", "mtu") == "1450"
+        assert Path("/sys/class/net/tdlate0/mtu").read_text() == "1450\n", "left as it was"
     finally:
         switch.stop()
         subprocess.run(["ip", "link", "del", "tdlate0"], check=True)

@@ -128,6 +128,8 @@ CHAPTERS = [
         set interface int0 ofport_request=99 mtu_request=1300
         set interface tap0 mtu_request=1400
         set interface tap0 type=internal
+        set interface veth1 mtu_request=1350
+        remove interface veth1 mtu_request 1350
         del-port br0 int1
         del-port pb -- del-port pa
         del-port br1 veth0

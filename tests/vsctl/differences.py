@@ -60,11 +60,6 @@ DIFFERENCES = [
         cells=("Interface.admin_state", "Interface.link_state"),
     ),
     Difference(
-        "The MTU of one port does not change that of others",
-        "Open vSwitch gives internal ports without mtu_request the least of their bridge",
-        cells=("Interface[*].mtu",),
-    ),
-    Difference(
         "Errors in Turnout's words",
         "they say what to do",
         cells=("Interface[nosuch0].error", "Interface[wrong0].error", "Interface[pc].error"),

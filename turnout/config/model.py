@@ -44,10 +44,11 @@ class Port:
     """A port of a bridge.
 
     `type` and `options` say what it is made of (see `turnout.control.ports`), `tag`, `trunks` and `vlan_mode`
-    which VLANs it carries. `mtu` is in bytes without Ethernet header. `n_rxq` is the number of queue pairs,
-    `rxq_affinity` pins rx queues to cores ("0:1,1:3": queue 0 on core 1, queue 1 on core 3); others are
-    placed by measured load. `ofport_request` is the OpenFlow port number to have if it is free; 0: any. A
-    port of type internal that is named like its bridge is OpenFlow's LOCAL.
+    which VLANs it carries. `mtu` is in bytes without Ethernet header; 0: what an existing kernel interface
+    has. `n_rxq` is the number of queue pairs, `rxq_affinity` pins rx queues to cores ("0:1,1:3": queue 0 on
+    core 1, queue 1 on core 3); others are placed by measured load. `ofport_request` is the OpenFlow port
+    number to have if it is free; 0: any. A port of type internal that is named like its bridge is OpenFlow's
+    LOCAL.
     """
 
     name: str
@@ -84,7 +85,8 @@ class Port:
             raise ConfigError(
                 f"{where}.tag", "a trunk has no VLAN of its own; set vlan-mode to native-untagged"
             )
-        _check_range(f"{where}.mtu", self.mtu, 68, 9702)
+        if self.mtu:
+            _check_range(f"{where}.mtu", self.mtu, 68, 9702)
         _check_range(f"{where}.n-rxq", self.n_rxq, 1, 64)
         for key, value in (("n-rxq-desc", self.n_rxq_desc), ("n-txq-desc", self.n_txq_desc)):
             if value and (value & (value - 1) or not 64 <= value <= 4096):

@@ -93,6 +93,14 @@ def interface(name: str, netns: str) -> str | None:
     return None if Path("/sys/class/net", name).exists() else f"no interface {name} on this host; see ip link"
 
 
+def interface_mtu(name: str) -> int | None:
+    """The MTU of a kernel interface of ours; None if there is none of that name."""
+    try:
+        return int(Path("/sys/class/net", name, "mtu").read_text("ascii"))
+    except OSError:
+        return None
+
+
 def tap_possible(name: str, netns: str) -> str | None:
     """Whether a TAP interface called `name` can be made or taken over."""
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):

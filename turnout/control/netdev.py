@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-_SIOCGIFFLAGS, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8933, 0x8946
+_SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8921, 0x8933, 0x8946
 _ETHTOOL_GSET, _ETHTOOL_GDRVINFO = 1, 3
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _KNOWN = 4096  # interfaces that are remembered, at most
@@ -52,10 +52,9 @@ class Netdevs:
 
     def look(self, name: str) -> Netdev | None:
         """The interface; None if there is none of that name."""
-        request = struct.pack("16s24x", name.encode()[:15])
         try:
-            flags = self._ask(_SIOCGIFFLAGS, request, "H")
-            index = self._ask(_SIOCGIFINDEX, request, "i")
+            flags = self._ask(_SIOCGIFFLAGS, name, "H")
+            index = self._ask(_SIOCGIFINDEX, name, "i")
         except OSError:
             self._known.pop(name, None)
             return None
@@ -67,10 +66,18 @@ class Netdevs:
             self._known[name] = flags, known
         return known
 
+    def mtu(self, name: str) -> int | None:
+        """The interface's MTU; None if there is none of that name."""
+        try:
+            return self._ask(_SIOCGIFMTU, name, "i")
+        except OSError:
+            return None
+
     def close(self) -> None:
         self._socket.close()
 
-    def _ask(self, what: int, request: bytes, kind: str) -> int:
+    def _ask(self, what: int, name: str, kind: str) -> int:
+        request = struct.pack("16s24x", name.encode()[:15])
         answer: int = struct.unpack_from(kind, fcntl.ioctl(self._socket, what, request), 16)[0]
         return answer
 

@@ -142,6 +142,14 @@ def _af_packet(port: Port, _place: Place) -> dict[str, str]:
     return {"iface": port.name, "qpairs": str(port.n_rxq), "framesz": str(frame), "blocksz": str(block)}
 
 
+def af_packet_mtu(buffer: int) -> int:
+    """The largest MTU that an af_packet port can have where a packet buffer holds the MTU `buffer`: a slot of
+    the ring goes into one.
+    """
+    room = -(-(buffer + 22) // 64) * 64  # as the engine makes them
+    return (room + 32) // 128 * 128 - 84
+
+
 def _iface_claim(options: Options) -> str:
     return f"interface {options['iface']}" + (f" in {options['netns']}" if options.get("netns") else "")
 
@@ -308,6 +316,9 @@ def options_of(port: Port, place: Place) -> dict[str, str]:
 
 def device(port: Port, place: Place) -> Device | None:
     """What to attach for `port`; None for a patch port, which has no device. ConfigError: a wrong option."""
+    if port.mtu == 0:
+        own = host.interface_mtu(port.options.get("iface", port.name)) if port.type in _ON_TOP else None
+        port = replace(port, mtu=own or Port.mtu)
     options = options_of(port, place)
     kind = TYPES[port.type]
     if port.type == "patch":

@@ -27,6 +27,7 @@ _TUNNELS = (
     *("vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "gtpu", "lisp", "stt", "bareudp", "srv6"),
     *("ipsec_gre", "ipsec_vxlan", "ipsec_geneve"),
 )
+_TAPS = ("internal", "tap")
 _PROTOCOLS = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
 _NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
 # keys of other_config that would change how packets go, and do not yet
@@ -43,31 +44,40 @@ _OTHER_KEYS = (
 
 T = TypeVar("T", model.Bridge, model.Port)
 Check = Callable[[model.Port], str]
+MtuOf = Callable[[str], int | None]
 
 
 @dataclass(frozen=True)
 class Desired:
     """errors: interface → what is wrong with it, or not implemented. notes: the same of rows that have no
-    such column.
+    such column. mtus: interface → the kernel's MTU that its port has taken over; 0: it is not there.
     """
 
     bridges: tuple[model.Bridge, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    mtus: Mapping[str, int] = field(default_factory=dict)
 
 
-def translate(database: Database, check: Check) -> Desired:
-    """`check` raises ConfigError for a port that cannot be made, and returns what only one port can own, or
-    "".
+def translate(
+    database: Database, check: Check, mtu_of: MtuOf = lambda _: None, largest_mtu: int = 1500
+) -> Desired:
+    """check: raises ConfigError for a port that cannot be made, and returns what only one port can own, or
+    "". mtu_of: the MTU that a kernel interface has; None: it is not there. largest_mtu: that a port on one
+    can have.
     """
-    return _Translation(check).run(database)
+    return _Translation(check, mtu_of, largest_mtu).run(database)
 
 
 class _Translation:
     """One run."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: Check, mtu_of: MtuOf, largest_mtu: int) -> None:
         self._check = check
+        self._mtu_of = mtu_of
+        self._largest_mtu = largest_mtu
+        self._mtus: dict[str, int] = {}
+        self._without_mtu: set[str] = set()  # ports that nobody has given one
         self._errors: dict[str, list[str]] = {}
         self._notes: list[str] = []
         self._owners: dict[str, str] = {}
@@ -98,7 +108,7 @@ class _Translation:
                     self._say(interface, str(error))
         self._find_peers(bridges)
         errors = {name: "; ".join(texts) for name, texts in self._errors.items()}
-        return Desired(tuple(bridges), errors, tuple(self._notes))
+        return Desired(tuple(bridges), errors, tuple(self._notes), self._mtus)
 
     def _find_peers(self, bridges: Iterable[model.Bridge]) -> None:
         """Of each patch port without another end it is said, in Open vSwitch's words."""
@@ -141,7 +151,16 @@ class _Translation:
         if all(port.name != row.name for port in wanted):  # a bridge has its own port even without a row
             wanted = (Port(name=row.name), *wanted)
         made = [port for it in wanted if (port := self._port(it, row)) is not None]
-        return replace(bridge, ports=tuple(made))
+        return replace(bridge, ports=self._with_mtus(made))
+
+    def _with_mtus(self, made: list[model.Port]) -> tuple[model.Port, ...]:
+        """Internal ports without an MTU get the least that others have, as in Open vSwitch."""
+        given = [port.mtu for port in made if port.type != "patch" and port.name not in self._without_mtu]
+        least = min(given, default=model.Port.mtu)
+        return tuple(
+            replace(port, mtu=least) if port.name in self._without_mtu and port.type in _TAPS else port
+            for port in made
+        )
 
     def _protocols(self, where: str, protocols: Iterable[str]) -> tuple[str, ...]:
         known = tuple(name for name in protocols if name in _PROTOCOLS)
@@ -215,6 +234,10 @@ class _Translation:
         problems: list[str] = []
         if interface:
             options, settings = self._interface(interface, kind, problems)
+            if interface.mtu_request is None and kind == "af_packet":
+                settings["mtu"] = self._kernel_mtu(name, problems)
+        if "mtu" not in settings and kind in _TAPS:
+            self._without_mtu.add(name)
         address = bridge.other_config.get("hwaddr", "")
         if row.fake_bridge:  # it has the address of the bridge that it is part of
             address = address or host.stable_mac(bridge.name)
@@ -266,6 +289,18 @@ class _Translation:
         settings["rxq_affinity"] = row.other_config.get("pmd-rxq-affinity")
         problems += [f"{where}.{column}: not implemented yet" for column in row.not_yet]
         return options, {key: value for key, value in settings.items() if value is not None}
+
+    def _kernel_mtu(self, name: str, problems: list[str]) -> int:
+        """What an existing interface has, as far as a port can have it."""
+        mtu = self._mtus[name] = self._mtu_of(name) or 0
+        if mtu == 0:  # as it will be when it comes
+            self._without_mtu.add(name)
+        if mtu <= self._largest_mtu:
+            return mtu
+        problems.append(
+            f"port.{name}.mtu: {model.Port.mtu}, the interface's {mtu} does not fit; see turnout serve --mtu"
+        )
+        return model.Port.mtu
 
     def _vlans(self, row: Port, problems: list[str]) -> dict[str, Any]:
         """As ovs-vswitchd reads them: what an explicit mode or a tag rules out is left aside, and said."""

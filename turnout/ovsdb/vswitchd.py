@@ -17,6 +17,7 @@ from turnout import _engine
 from turnout.config.model import Config
 from turnout.control.loop import Loop
 from turnout.control.netdev import NO_ODDITIES, Netdev, Netdevs, oddities
+from turnout.control.ports import af_packet_mtu
 from turnout.errors import TurnoutError
 from turnout.ovsdb import machine, status
 from turnout.ovsdb.rows import Database, Tls
@@ -60,7 +61,10 @@ class Vswitchd:
             self._next_counters = now + _interval(self._database)
             self._counters = self._count()
             self._host = self._look_at_host()
-        self._report()
+        if any(self._netdevs.mtu(name) not in (None, mtu) for name, mtu in self._desired.mtus.items()):
+            self._changed(self._database, fresh=False)
+        else:
+            self._report()
 
     def close(self) -> None:
         """Leaves the database as it is, and the lock to others."""
@@ -76,7 +80,9 @@ class Vswitchd:
             )
             return
         self._database = database
-        self._desired = translate(database, self._switch.check_port)
+        self._desired = translate(
+            database, self._switch.check_port, self._netdevs.mtu, af_packet_mtu(self._switch.config.mtu)
+        )
         self._set_tls(database.tls)
         self._log({*self._desired.notes, *self._desired.errors.values()})
         wanted = replace(self._switch.config, bridges=self._desired.bridges)
