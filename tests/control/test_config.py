@@ -336,7 +336,14 @@ def test_bridge_columns() -> None:
         "datapath_type=netdev",
         "restore-flows=true",
         "flow_limit=1000",
+        "table_limits=0:100,5:20:evict",
+        "max_backoff=2000",
+        "inactivity-probe=0",
+        "enable_async_messages=false",
     )
+    assert bridge.limits == {0: (100, False), 5: (20, True)}
+    assert (bridge.controller_max_backoff, bridge.controller_inactivity_probe) == (2000, 0)
+    assert not bridge.controller_async
     assert bridge.controllers == ("tcp:1.2.3.4:6653", "ssl:[::1]")
     assert (bridge.fail_mode, bridge.protocols) == ("secure", ("OpenFlow10", "OpenFlow13"))
     assert (bridge.datapath_id, bridge.restore_flows, bridge.flow_limit) == ("00000000000000ab", True, 1000)

@@ -258,6 +258,23 @@ def test_an_interface_that_is_made_anew_is_taken_again(database: OvsdbServer, sw
         subprocess.run(["ip", "link", "del", "tdveth0"], check=False)
 
 
+def test_the_mtu_of_an_interface(database: OvsdbServer, switch: Daemon) -> None:
+    """It is as the database wants it, else as `ip` does."""
+    subprocess.run(["ip", "link", "add", "tdveth0", "type", "veth", "peer", "name", "tdveth1"], check=True)
+    try:
+        database.line("add-br tdbr0 -- add-port tdbr0 tdveth0 -- set interface tdveth0 mtu_request=1800")
+        assert Path("/sys/class/net/tdveth0/mtu").read_text() == "1800\n"
+        assert database.get("Interface", "tdveth0", "mtu") == "1800"
+        database.line("clear interface tdveth0 mtu_request")
+        assert database.get("Interface", "tdveth0", "mtu") == "1800"
+        subprocess.run(["ip", "link", "set", "tdveth0", "mtu", "1400"], check=True)
+        wait_for(lambda: database.get("Interface", "tdveth0", "mtu") == "1400", "the new MTU")
+        assert database.get("Interface", "tdbr0", "mtu") == "1400"
+    finally:
+        switch.stop()
+        subprocess.run(["ip", "link", "del", "tdveth0"], check=True)
+
+
 def test_the_link_is_the_kernel_s(database: OvsdbServer, switch: Daemon) -> None:
     """Up when both ends of the cable are, and each turn counted."""
     subprocess.run(["ip", "link", "add", "tdveth0", "type", "veth", "peer", "name", "tdveth1"], check=True)

@@ -4,6 +4,7 @@
 DPDK's own answer to most of these is a number, or silence; ours is a line that says what to do.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -99,6 +100,12 @@ def interface_mtu(name: str) -> int | None:
         return int(Path("/sys/class/net", name, "mtu").read_text("ascii"))
     except OSError:
         return None
+
+
+def set_interface_mtu(name: str, mtu: int) -> None:
+    """Gives it that MTU; an interface that cannot have it keeps its own."""
+    with contextlib.suppress(OSError):
+        Path("/sys/class/net", name, "mtu").write_text(str(mtu), "ascii")
 
 
 def tap_possible(name: str, netns: str) -> str | None:

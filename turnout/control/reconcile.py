@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
 from turnout.config.state import PortMemory
-from turnout.control import ofport, ports, rxq, tap
+from turnout.control import host, ofport, ports, rxq, tap
 from turnout.control.ports import Place
 from turnout.errors import TurnoutError
 
@@ -298,6 +298,8 @@ class Reconciler:
             ports.check_host(new.port, place)
             handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
+            if device.below:  # AF_PACKET's driver sets none above 1,500
+                host.set_interface_mtu(device.below, device.mtu)
             below = _interface_numbers().get(device.below, 0) if device.below else 0
             return replace(new, device=handle, claim=device.claim, rxqs=rxqs, interface=below, error="")
         except (TurnoutError, _engine.EngineError, OSError) as error:
