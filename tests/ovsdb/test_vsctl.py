@@ -246,7 +246,7 @@ def test_an_interface_that_is_made_anew_is_taken_again(database: OvsdbServer, sw
         database.line("add-br tdbr0 -- add-port tdbr0 tdveth0")
         index, number = (database.get("Interface", "tdveth0", name) for name in ("ifindex", "ofport"))
         subprocess.run(["ip", "link", "del", "tdveth0"], check=True)
-        wait_for(lambda: "has gone" in database.get("Interface", "tdveth0", "error"), "its going")
+        wait_for(lambda: "interface" in database.get("Interface", "tdveth0", "error"), "its going")
         assert database.get("Interface", "tdveth0", "ofport") == "-1"
         subprocess.run(make, check=True)
         wait_for(lambda: database.get("Interface", "tdveth0", "error") == "", "the new one")

@@ -225,12 +225,12 @@ class Reconciler:
             if not port.error:
                 log.info("port %s: attached", port.port.name)
 
-    def let_go(self) -> None:
+    def let_go(self) -> bool:
         """Detaches ports whose kernel interface has gone, or is another by now; `retry` attaches them when
-        it is back.
+        it is back. Whether there are any.
         """
         if not any(a.interface for a in self.actual.ports.values()):
-            return
+            return False
         there = set(_interface_numbers().values())
         lost = [a for a in self.actual.ports.values() if a.interface and a.interface not in there]
         if lost:
@@ -248,6 +248,7 @@ class Reconciler:
             self._detach(lost)
             for port in errors:
                 log.warning("%s; trying again every few seconds", port.error)
+        return bool(lost)
 
     def set_port_config(self, name: str, config: int) -> None:
         """Gives a port these OFPPC_* bits."""

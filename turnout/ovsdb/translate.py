@@ -158,7 +158,9 @@ class _Translation:
         given = [port.mtu for port in made if port.type != "patch" and port.name not in self._without_mtu]
         least = min(given, default=model.Port.mtu)
         return tuple(
-            replace(port, mtu=least) if port.name in self._without_mtu and port.type in _TAPS else port
+            replace(port, mtu=least)
+            if port.mtu != least and port.type in _TAPS and port.name in self._without_mtu
+            else port
             for port in made
         )
 
@@ -234,14 +236,9 @@ class _Translation:
         problems: list[str] = []
         if interface:
             options, settings = self._interface(interface, kind, problems)
-            if interface.mtu_request is None and kind == "af_packet":
-                settings["mtu"] = self._kernel_mtu(name, problems)
-        if "mtu" not in settings and kind in _TAPS:
+        if kind in _TAPS and "mtu" not in settings:
             self._without_mtu.add(name)
-        address = bridge.other_config.get("hwaddr", "")
-        if row.fake_bridge:  # it has the address of the bridge that it is part of
-            address = address or host.stable_mac(bridge.name)
-        if address and (local or row.fake_bridge):
+        if address := _address(row, bridge):
             options.setdefault("mac", address)
         port = model.Port(name=name, type=kind, options=options, **self._vlans(row, problems))
         port = self._settle(port, settings, problems.append)
@@ -285,6 +282,8 @@ class _Translation:
         elif row.mac:
             problems.append(f"{where}.mac: not implemented yet for type {row.type or 'system'}")
         settings["mtu"] = row.mtu_request
+        if row.mtu_request is None and kind == "af_packet":
+            settings["mtu"] = self._kernel_mtu(row.name, problems)
         settings["ofport_request"] = row.ofport_request
         settings["rxq_affinity"] = row.other_config.get("pmd-rxq-affinity")
         problems += [f"{where}.{column}: not implemented yet" for column in row.not_yet]
@@ -343,6 +342,14 @@ class _Translation:
 
     def _say(self, interface: Interface, text: str) -> None:
         self._errors.setdefault(interface.name, []).append(text)
+
+
+def _address(row: Port, bridge: Bridge) -> str:
+    """What the bridge says of a port's address; "" for nothing."""
+    address = bridge.other_config.get("hwaddr", "")
+    if row.fake_bridge:  # it has the address of the bridge that it is part of
+        return address or host.stable_mac(bridge.name)
+    return address if row.name == bridge.name else ""
 
 
 def _of_controller(row: Controller) -> dict[str, Any]:
