@@ -101,7 +101,6 @@ def test_all_of_an_interface() -> None:
         (port("p", "what"), "unknown type what"),
         (port("p", "dpdkvhostuserclient"), "vhost-server-path: missing"),
         (port("p", tag=5, vlan_mode="dot1q-tunnel"), "dot1q-tunnel is not implemented yet"),
-        (port("p", vlan_mode="native-tagged"), "needs a native VLAN"),
         (port("a name", "internal"), "bad name"),
         (port("br1", "tap"), "is there already"),
         (port("p", "tap", {"mac": "01:00:00:00:00:00"}), "unicast"),
@@ -132,6 +131,12 @@ def test_one_wrong_column_leaves_the_port(row: Port, said: str) -> None:
     desired = run(bridge("br0", row))
     assert only(desired, "p")
     assert said in desired.errors["p"]
+
+
+def test_a_mode_without_a_tag() -> None:
+    """VLAN 0, that of untagged packets."""
+    for mode in ("access", "native-tagged", "native-untagged"):
+        assert only(run(bridge("br0", port("p", vlan_mode=mode))), "p").tag == 0
 
 
 def test_mtus() -> None:

@@ -131,6 +131,7 @@ CHAPTERS = [
         set interface veth1 mtu_request=1350
         remove interface veth1 mtu_request 1350
         del-port br0 int1
+        add-port br0 int4 -- set interface int4 type=internal
         del-port pb -- del-port pa
         del-port br1 veth0
         del-port nosuch
@@ -161,6 +162,7 @@ CHAPTERS = [
         set port int3 cvlans=5 other_config:qinq-ethtype=802.1q
         set port int2 other_config:priority-tags=true
         clear port int0 tag trunks
+        set port int0 vlan_mode=access -- set port int1 vlan_mode=native-untagged
         set bridge br0 flood_vlans=10,11
         """),
     Chapter("bonds", f"""

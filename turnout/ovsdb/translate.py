@@ -314,6 +314,8 @@ class _Translation:
         if mode == "trunk" and tag is not None:
             problems.append(f"{where}.tag: left aside, a trunk has no VLAN of its own")
             tag = None
+        if mode != "trunk" and tag is None:
+            tag = 0
         return {"tag": tag, "trunks": trunks, "vlan_mode": row.vlan_mode or None}
 
     def _settle(self, value: T, settings: Mapping[str, Any], say: Callable[[str], object]) -> T:
