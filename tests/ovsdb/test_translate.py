@@ -184,6 +184,13 @@ def test_the_bridge_s_own_port() -> None:
         assert own.options.get("mac") == row.other_config.get("hwaddr")
 
 
+def test_an_address_that_is_none_leaves_the_bridge() -> None:
+    desired = run(bridge("br0", other_config={"hwaddr": "01:00:00:00:00:01"}))
+    assert only(desired, "br0").options == {}
+    assert len(desired.notes) == 1
+    assert "hwaddr: expected a unicast MAC address" in desired.notes[0]
+
+
 def test_a_fake_bridge() -> None:
     row = bridge("br0", port("vlan7", tag=7, fake_bridge=True))
     assert only(run(row), "vlan7").options == {"mac": host.stable_mac("br0")}

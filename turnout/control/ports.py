@@ -44,7 +44,8 @@ def _netdev(text: str) -> str | None:
     )
 
 
-def _mac(text: str) -> str | None:
+def check_mac(text: str) -> str | None:
+    """What is wrong with a MAC address for a port; None: nothing."""
     if not _MAC.fullmatch(text):
         return f"expected a MAC address such as 02:00:00:00:00:01, got {text!r}"
     return None if int(text[:2], 16) % 2 == 0 else f"expected a unicast MAC address, got {text!r}"
@@ -165,7 +166,7 @@ _VHOST_OPTIONS: Mapping[str, Check] = {
 
 _TAP = PortType(
     help="a kernel interface that the switch makes",
-    options={"iface": _netdev, "mac": _mac, "netns": _word},
+    options={"iface": _netdev, "mac": check_mac, "netns": _word},
     fill=lambda port, _place: {"iface": port.name, "mac": host.stable_mac(port.name)},
     before=lambda o: host.tap_possible(o["iface"], o.get("netns", "")),
     claim=_iface_claim,

@@ -238,7 +238,7 @@ class _Translation:
             options, settings = self._interface(interface, kind, problems)
         if kind in _TAPS and "mtu" not in settings:
             self._without_mtu.add(name)
-        if address := _address(row, bridge):
+        if address := self._address(row, bridge):
             options.setdefault("mac", address)
         port = model.Port(name=name, type=kind, options=options, **self._vlans(row, problems))
         port = self._settle(port, settings, problems.append)
@@ -288,6 +288,17 @@ class _Translation:
         settings["rxq_affinity"] = row.other_config.get("pmd-rxq-affinity")
         problems += [f"{where}.{column}: not implemented yet" for column in row.not_yet]
         return options, {key: value for key, value in settings.items() if value is not None}
+
+    def _address(self, row: Port, bridge: Bridge) -> str:
+        """What the bridge says of a port's address; "" for nothing."""
+        address = bridge.other_config.get("hwaddr", "")
+        if address and (problem := ports.check_mac(address)):
+            if row.name == bridge.name:
+                self._notes.append(f"bridge.{bridge.name}.other_config:hwaddr: {problem}")
+            address = ""
+        if row.fake_bridge:  # it has the address of the bridge that it is part of
+            return address or host.stable_mac(bridge.name)
+        return address if row.name == bridge.name else ""
 
     def _kernel_mtu(self, name: str, problems: list[str]) -> int:
         """What an existing interface has, as far as a port can have it."""
@@ -344,14 +355,6 @@ class _Translation:
 
     def _say(self, interface: Interface, text: str) -> None:
         self._errors.setdefault(interface.name, []).append(text)
-
-
-def _address(row: Port, bridge: Bridge) -> str:
-    """What the bridge says of a port's address; "" for nothing."""
-    address = bridge.other_config.get("hwaddr", "")
-    if row.fake_bridge:  # it has the address of the bridge that it is part of
-        return address or host.stable_mac(bridge.name)
-    return address if row.name == bridge.name else ""
 
 
 def _of_controller(row: Controller) -> dict[str, Any]:
