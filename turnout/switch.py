@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -280,7 +280,16 @@ class Switch:
                 memory=self._memory,
                 mbufs_total=total,
                 mbufs_in_use=used,
-                bridges=tuple(self._bridge_view(bridge) for bridge in self._config.bridges),
+                bridges=self.bridge_views(),
+            )
+
+    def bridge_views(self, names: Container[str] | None = None) -> tuple[BridgeView, ...]:
+        """The bridges with these names, or all, with their ports."""
+        with self._live():
+            return tuple(
+                self._bridge_view(bridge)
+                for bridge in self._config.bridges
+                if names is None or bridge.name in names
             )
 
     def stats(self) -> list[PortStats]:

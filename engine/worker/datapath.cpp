@@ -173,11 +173,11 @@ std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, co
 
 void Datapath::add_port(Plan& plan, const PortSpec& spec) {
     if (spec.number == 0 || spec.number >= kMaxPorts || plan.ports[spec.number].exists)
-        throw Error(port_name(spec.number) + ": a number from 1 to 1023, used once, is needed");
+        throw Error(port_name(spec.number) + ": a number from 1 to " + std::to_string(kMaxPorts - 1) + ", used once, is needed");
     if (spec.bridge >= kMaxBridges || !plan.bridges[spec.bridge].fdb)
         throw Error(port_name(spec.number) + ": bridge " + std::to_string(spec.bridge) + " does not exist");
     if (spec.peer >= static_cast<int>(kMaxPorts) || spec.tag >= kVlans)
-        throw Error(port_name(spec.number) + ": its peer must be below 1024, its VLAN below 4096");
+        throw Error(port_name(spec.number) + ": its peer must be below " + std::to_string(kMaxPorts) + ", its VLAN below 4096");
     PortView& port = plan.ports[spec.number];
     port.exists = true;
     port.bridge = static_cast<BridgeNo>(spec.bridge);

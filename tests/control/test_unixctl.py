@@ -63,8 +63,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def connect(server: Server) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(server.path))  # before there is a timeout, with which it would not wait for its turn
     sock.settimeout(20)
-    sock.connect(str(server.path))
     return sock
 
 

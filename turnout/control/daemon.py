@@ -71,6 +71,7 @@ def serve(options: Options) -> None:
     """Runs until SIGTERM, SIGINT or the `exit` command. TurnoutError, one line, if it cannot start."""
     config, digest, memory = initial(options)
     _make_folders(options)
+    saved = config
     stopping = False
 
     def stop(_signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -78,14 +79,14 @@ def serve(options: Options) -> None:
         stopping = True
 
     def save(changed: Config) -> None:
-        nonlocal memory
-        memory = switch.memory
+        nonlocal memory, saved
+        memory, saved = switch.memory, changed
         kept = state.State(bridges=changed.bridges, config_digest=digest, ports=memory)
         state.save(options.state, kept)
 
     def remember() -> None:
-        """What controllers have set of ports since."""
-        if switch.memory != memory:
+        """What the database or controllers have changed since."""
+        if switch.config != saved or switch.memory != memory:
             try:
                 save(switch.config)
             except TurnoutError as error:
@@ -113,7 +114,7 @@ def serve(options: Options) -> None:
         commands |= asked.table
         database: Vswitchd | None = None
         if options.ovsdb:
-            database = Vswitchd(switch, loop, options.ovsdb, save)
+            database = Vswitchd(switch, loop, options.ovsdb)
             stack.callback(database.close)
         cores = ",".join(map(str, switch.show().cores))
         log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)

@@ -11,6 +11,7 @@ fails the old one comes back.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
@@ -49,6 +50,19 @@ class Actual:
     bridges: Mapping[str, tuple[int, Bridge]] = field(default_factory=dict)
     ports: Mapping[str, Attached] = field(default_factory=dict)
 
+    @cached_property
+    def by_bridge(self) -> Mapping[str, list[Attached]]:
+        """Each bridge's ports."""
+        found: dict[str, list[Attached]] = {name: [] for name in self.bridges}
+        for port in self.ports.values():
+            found[port.bridge].append(port)
+        return found
+
+    @cached_property
+    def by_number(self) -> Mapping[int, Attached]:
+        """The ports by the datapath's number."""
+        return {port.number: port for port in self.ports.values()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -67,7 +81,7 @@ class Plan:
 
 def _same_device(a: Port, b: Port) -> bool:
     """Whether the device of `a` serves `b` as well: all that is not about the device may differ."""
-    if a.type == b.type == "patch":
+    if a == b or a.type == b.type == "patch":
         return True
     aside = {"tag": None, "trunks": (), "vlan_mode": None, "rxq_affinity": "", "ofport_request": 0}
     return replace(a, **aside) == replace(b, **aside)  # type: ignore[arg-type]
@@ -98,7 +112,11 @@ def plan(
     keep: list[Attached] = []
     new: list[Attached] = []
     for bridge in desired.bridges:
-        ofports = ofport.assign(bridge, actual_ofports(actual, bridge.name), memory or {})
+        there = actual.by_bridge.get(bridge.name, [])
+        if bridge.name in actual.bridges and actual.bridges[bridge.name][1] == bridge:
+            keep += there
+            continue
+        ofports = ofport.assign(bridge, {a.port.name: (a.port, a.ofport) for a in there}, memory or {})
         for port in bridge.ports:
             old = actual.ports.get(port.name)
             if old and _same_device(old.port, port):
@@ -129,11 +147,6 @@ def plan(
     )
 
 
-def actual_ofports(actual: Actual, bridge: str) -> dict[str, tuple[Port, int]]:
-    """The bridge's ports as they are, by name, with their OpenFlow numbers."""
-    return {name: (a.port, a.ofport) for name, a in actual.ports.items() if a.bridge == bridge}
-
-
 class Reconciler:
     """Makes one engine `Datapath` be what is desired, and remembers what it is. Not thread-safe: Switch has
     the lock.
@@ -159,13 +172,15 @@ class Reconciler:
 
         tolerant: a port that cannot be attached is kept with its error instead, for `retry`.
         """
-        ports.check_config(desired, self._place)
-        wanted = [p for b in desired.bridges for p in b.ports]
-        for port in wanted:
+        known: dict[str, str] = {}
+        for port in (p for b in desired.bridges for p in b.ports):
             old = self.actual.ports.get(port.name)
-            if not tolerant and (old is None or old.port != port):
+            if old and old.port == port:
+                known[port.name] = old.claim
+            elif not tolerant:
                 ports.check_pins(port, self._cores)
-        steps = plan(self.actual, desired, {p.name: self._claim(p) for p in wanted}, self._memory)
+        claims = ports.claims(desired, self._place, known)
+        steps = plan(self.actual, desired, claims, self._memory)
         before = self.actual
         added: list[Attached] = []
         try:
@@ -193,7 +208,7 @@ class Reconciler:
     def check_port(self, port: Port) -> str:
         """ConfigError if no such port can be; else its claim."""
         ports.check_pins(port, self._cores)
-        return self._claim(port)
+        return ports.claim_of(port, self._place)
 
     def retry(self) -> None:
         """Tries again to attach the ports that failed."""
@@ -226,11 +241,8 @@ class Reconciler:
 
     def name_of(self, number: int) -> str:
         """The port with that number; the number itself if it has gone."""
-        return next((a.port.name for a in self.actual.ports.values() if a.number == number), str(number))
-
-    def _claim(self, port: Port) -> str:
-        device = ports.device(port, self._place)
-        return device.claim if device else ""
+        port = self.actual.by_number.get(number)
+        return port.port.name if port else str(number)
 
     def _make(self, device: ports.Device) -> int:
         if device.tap:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what is to the columns that tell of it. Pure; an empty list or dict clears a column."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from turnout.control.openflow.manager import TX_DROPS
@@ -13,6 +13,8 @@ Values = dict[str, Any]
 
 _LOCAL = 0xFFFFFFFE, 65534  # OpenFlow 1.3's number of the bridge's own port, and the database's
 _UNKNOWN_SPEED = 0xFFFFFFFF
+_ZEROS = {f"{way}_{what}": 0 for way in ("rx", "tx") for what in ("packets", "bytes", "dropped", "errors")}
+NO_COUNT: Values = {"statistics": _ZEROS}  # of a port that has only just come
 IFACE_TYPES = sorted({*TYPES, *(set(OURS) - set(TYPES.values()))})
 
 
@@ -65,17 +67,15 @@ def statistics(count: PortStats, drops: Iterable[DropCount]) -> Values:
             tx += drop.packets
         else:
             rx += drop.packets
-    numbers: Mapping[str, int] = {
+    numbers = {
         "rx_packets": count.rx_packets,
         "rx_bytes": count.rx_bytes,
         "rx_dropped": rx,
-        "rx_errors": 0,
         "tx_packets": count.tx_packets,
         "tx_bytes": count.tx_bytes,
         "tx_dropped": tx,
-        "tx_errors": 0,
     }
-    return {"statistics": numbers}
+    return {"statistics": {**_ZEROS, **numbers}}
 
 
 def controller(view: ControllerView | None) -> Values:

@@ -79,8 +79,8 @@ class _Translation:
         bridges: list[model.Bridge] = []
         for row in database.bridges:
             try:
-                if len(bridges) == 256:
-                    raise ConfigError(f"bridge.{row.name}", "there are 256 bridges already")
+                if len(bridges) == model.MAX_BRIDGES:
+                    raise ConfigError(f"bridge.{row.name}", f"there are {model.MAX_BRIDGES} bridges already")
                 bridges.append(self._bridge(row))
             except ConfigError as error:
                 self._notes.append(str(error))
@@ -167,8 +167,8 @@ class _Translation:
         name = interface.name if interface else row.name
         local = name == bridge.name
         kind = "internal" if local else _kind(name, interface.type if interface else "")
-        if self._ports == 1023:
-            raise ConfigError(f"port.{name}", "there are 1023 ports already")
+        if self._ports == model.MAX_PORTS:
+            raise ConfigError(f"port.{name}", f"there are {model.MAX_PORTS} ports already")
         if name in self._names and not local:
             raise ConfigError(f"port.{name}", "a bridge or port of that name is there already")
         options: dict[str, str] = {}

@@ -4,11 +4,13 @@ the database.
 """
 
 import ctypes
+import fcntl
 import logging
+import socket
+import struct
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -30,15 +32,16 @@ log = logging.getLogger(__name__)
 _INTERVAL = 5.0  # s between updates of counters, at least
 _KERNEL = ("tap", "internal", "af_packet", "af_xdp")
 _IFF_UP = 1
+_SIOCGIFFLAGS = 0x8913
+_IFREQ = "16sH22x"
 
 
 class Vswitchd:
-    """Lives on the daemon's loop. save: keeps the desired state, for a start without the database."""
+    """Lives on the daemon's loop."""
 
-    def __init__(self, switch: Switch, loop: Loop, remote: str, save: Callable[[Config], None]) -> None:
+    def __init__(self, switch: Switch, loop: Loop, remote: str) -> None:
         """TurnoutError if there is no schema. The database need not be there yet."""
         self._switch = switch
-        self._save = save
         self._database: Database | None = None
         self._desired = Desired()
         self._own_tls = _tls_of(switch.config)
@@ -47,6 +50,8 @@ class Vswitchd:
         self._in_database: dict[tuple[str, UUID], dict[str, Any]] = {}  # as far as we know
         self._counters: dict[str, dict[str, Any]] = {}  # interface → column statistics
         self._next_counters = 0.0
+        self._wishes: Mapping[str, object] = {}  # what is wanted of each bridge
+        self._stale: set[str] = set()  # bridges whose rows are to be looked at
         self._late = False  # there is more to write than what is under way
         self._dpdk_version = _dpdk_version()
         self._session = Session(remote, loop, self._changed, self._written)
@@ -58,7 +63,7 @@ class Vswitchd:
         if now >= self._next_counters:
             self._next_counters = now + _interval(self._database)
             self._counters = self._count()
-        self._report()
+        self._report(self._wishes.keys())
 
     def close(self) -> None:
         """Leaves the database as it is, and the lock to others."""
@@ -77,17 +82,32 @@ class Vswitchd:
         self._set_tls(database.tls)
         self._log({*self._desired.notes, *self._desired.errors.values()})
         wanted = replace(self._switch.config, bridges=self._desired.bridges)
-        self._failure = ""
+        before, self._failure = self._failure, ""
         if wanted != self._switch.config:
             try:
                 self._switch.apply(wanted, tolerant=True)
-                self._save(wanted)
             except TurnoutError as error:
                 self._failure = str(error)
                 log.error("%s", error)
-        # a new port has counters at once; the others wait for their time
-        self._counters = {name: self._counters.get(name, count) for name, count in self._count().items()}
-        self._report()
+        wishes, old = self._wish(database), self._wishes
+        self._wishes = wishes
+        names = {i.name for row in database.bridges for port in row.ports for i in port.interfaces}
+        self._counters = {name: count for name, count in self._counters.items() if name in names}
+        all_differ = fresh or self._failure != before
+        self._report(name for name, wish in wishes.items() if all_differ or wish != old.get(name))
+
+    def _wish(self, database: Database) -> dict[str, object]:
+        """Bridge → all that is said of it."""
+        wanted = {bridge.name: bridge for bridge in self._desired.bridges}
+        errors = self._desired.errors
+        return {
+            row.name: (
+                row,
+                wanted.get(row.name),
+                [errors.get(interface.name) for port in row.ports for interface in port.interfaces],
+            )
+            for row in database.bridges
+        }
 
     def _set_tls(self, wanted: Tls | None) -> None:
         """Those of the database, else those that the switch was started with."""
@@ -104,19 +124,22 @@ class Vswitchd:
             log.warning("%s", line)
         self._said = lines
 
-    def _report(self) -> None:
-        """Writes what differs."""
+    def _report(self, bridges: Iterable[str] = ()) -> None:
+        """Writes what differs of the switch itself and of these bridges, and of those that had to wait."""
+        self._stale.update(bridges)
         if self._session.writing:
             self._late = True
             return
         self._late = False
         changes: dict[str, dict[UUID, dict[str, Any]]] = defaultdict(dict)
-        rows = self._rows()
+        rows = self._rows(self._stale)
         for (table, uuid), values in rows.items():
             there = self._in_database.get((table, uuid), {})
             if differing := {k: v for k, v in values.items() if k not in there or there[k] != v}:
                 changes[table][uuid] = differing
-        self._in_database = rows
+        every = self._stale >= self._wishes.keys()
+        self._in_database = rows if every else self._in_database | rows
+        self._stale.clear()
         if changes:
             self._session.write(changes)
 
@@ -126,8 +149,8 @@ class Vswitchd:
         elif self._late:
             self._report()
 
-    def _rows(self) -> dict[tuple[str, UUID], dict[str, Any]]:
-        """(table, row) → its columns as they should be."""
+    def _rows(self, names: Set[str]) -> dict[tuple[str, UUID], dict[str, Any]]:
+        """(table, row) → its columns as they should be, of the switch and these bridges."""
         database = self._database
         assert database is not None
         rows = {
@@ -138,20 +161,22 @@ class Vswitchd:
                 cur_cfg=database.next_cfg,
             )
         }
-        views = {view.name: view for view in self._switch.show().bridges}
-        ports = {port.name: port for view in views.values() for port in view.ports}
-        for bridge in database.bridges:
-            if view := views.get(bridge.name):
+        views = {view.name: view for view in self._switch.bridge_views(names)}
+        for bridge in (row for row in database.bridges if row.name in names):
+            view = views.get(bridge.name)
+            if view:
                 rows["Bridge", bridge.uuid] = status.bridge(view)
             controllers = self._switch.controllers(bridge.name) if view else {}
             for controller in bridge.controllers:
                 answer = controllers.get(controller.target)
                 rows["Controller", controller.uuid] = status.controller(answer)
+            ports = {port.name: port for port in view.ports} if view else {}
             for interface in (i for port in bridge.ports for i in port.interfaces):
                 port = ports.get(interface.name)
                 error = self._desired.errors.get(interface.name, "" if port else self._failure)
                 values = status.interface(port, admin_up=port is not None and _admin_up(port), error=error)
-                rows["Interface", interface.uuid] = values | self._counters.get(interface.name, {})
+                count = self._counters.get(interface.name, status.NO_COUNT if port else {})
+                rows["Interface", interface.uuid] = values | count
         return rows
 
     def _count(self) -> dict[str, dict[str, Any]]:
@@ -175,11 +200,13 @@ def _admin_up(port: PortView) -> bool:
     """Whether the kernel interface is set up; what has none, or has it in another namespace, is."""
     if port.type not in _KERNEL:
         return True
-    try:
-        flags = Path("/sys/class/net", port.options.get("iface", port.name), "flags").read_text("ascii")
-    except OSError:
-        return True
-    return bool(int(flags, 16) & _IFF_UP)
+    name = port.options.get("iface", port.name).encode()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, struct.pack(_IFREQ, name, 0))
+        except OSError:
+            return True
+    return bool(struct.unpack(_IFREQ, answer)[1] & _IFF_UP)
 
 
 def _dpdk_version() -> str:
