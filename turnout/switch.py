@@ -36,6 +36,7 @@ from turnout.results import (
     ControllerView,
     DropCount,
     FdbEntry,
+    FdbTotals,
     PortStats,
     PortView,
     QueueStats,
@@ -388,11 +389,19 @@ class Switch:
             self._reconciler.rebalance(asked=True)
 
     def fdb(self, bridge: str | None = None) -> list[FdbEntry]:
-        """Learned MAC addresses of `bridge`, or of all."""
+        """MAC addresses of `bridge`, or of all: learned ones, and those of `fdb_add`."""
         with self._live():
             name = self._reconciler.name_of
             return [
-                FdbEntry(bridge=b, port=name(e.port), number=e.port, vlan=e.vlan, mac=e.mac, age=e.age)
+                FdbEntry(
+                    bridge=b,
+                    port=name(e.port),
+                    number=e.port,
+                    vlan=e.vlan,
+                    mac=e.mac,
+                    age=e.age,
+                    static=e.is_static,
+                )
                 for b, number in self._bridge_numbers(bridge)
                 for e in self._datapath.fdb(number)
             ]
@@ -401,6 +410,37 @@ class Switch:
         """Forgets learned MAC addresses of `bridge`, or of all; returns how many."""
         with self._live():
             return sum(self._datapath.fdb_flush(number) for _, number in self._bridge_numbers(bridge))
+
+    def fdb_add(self, bridge: str, port: str, vlan: int, mac: str) -> None:
+        """Keeps a MAC address on a port until `fdb_del`, or the port goes. vlan: 0 for untagged."""
+        with self._live():
+            self._config.bridge(bridge)
+            home, _ = self._config.find_port(port)
+            if home.name != bridge:
+                raise ConfigError(f"port.{port}", f"is on bridge {home.name}, not {bridge}")
+            ((_, number),) = self._bridge_numbers(bridge)
+            self._datapath.fdb_add(number, self._reconciler.actual.ports[port].number, vlan, mac)
+
+    def fdb_del(self, bridge: str, vlan: int, mac: str) -> bool:
+        """Forgets an address of `fdb_add`; False if there is no such one."""
+        with self._live():
+            ((_, number),) = self._bridge_numbers(bridge)
+            return self._datapath.fdb_del(number, vlan, mac)
+
+    def fdb_totals(self, bridge: str) -> FdbTotals:
+        """How many addresses the bridge's workers have learned, moved and lost."""
+        with self._live():
+            ((_, number),) = self._bridge_numbers(bridge)
+            totals = self._datapath.fdb_totals(number)
+            return FdbTotals(
+                learned=totals.learned, expired=totals.expired, evicted=totals.evicted, moved=totals.moved
+            )
+
+    def fdb_stats_clear(self, bridge: str | None = None) -> None:
+        """Has the totals of `bridge`, or of all, begin at 0."""
+        with self._live():
+            for _, number in self._bridge_numbers(bridge):
+                self._datapath.clear_fdb_totals(number)
 
     # --- OpenFlow
 

@@ -109,7 +109,10 @@ def fdb(bridge: str | None, flush: bool, as_json: bool, socket: Path) -> None:
     answer = query(socket, "turnout/fdb", *chosen)
     if as_json:
         return print_json(answer)
-    rows = ([e["bridge"], e["port"], e["mac"], e["vlan"] or "-", e["age"]] for e in answer)
+    rows = (
+        [e["bridge"], e["port"], e["mac"], e["vlan"] or "-", "static" if e["static"] else e["age"]]
+        for e in answer
+    )
     return table("bridge port MAC VLAN age_(s)", rows, left=3)
 
 
