@@ -114,8 +114,13 @@ Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now)
     } else {
         used_.fetch_add(1, std::memory_order_relaxed);
     }
-    learned_.fetch_add(1, std::memory_order_relaxed);
     return Learned::New;
+}
+
+Fdb::Learned Fdb::discover(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
+    const Learned learned = insert(key, hash, port, now);
+    if (learned == Learned::New) learned_.fetch_add(1, std::memory_order_relaxed);
+    return learned;
 }
 
 // A lost race is another worker's news of the same address; the next packet tries again.

@@ -81,7 +81,7 @@ public:
     // Notes that `key` was heard on `port`.
     Learned learn(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
         Entry* slot = slot_of(key, hash);
-        if (!slot) return insert(key, hash, port, now);
+        if (!slot) return discover(key, hash, port, now);
         const Entry entry = load(slot);
         if (entry.key != key || entry.port != port) return move(slot, entry, key, port, now);
         if (entry.seen < now) __atomic_store_n(&slot->seen, now, __ATOMIC_RELAXED);
@@ -152,6 +152,7 @@ private:
     }
     bool make_room(uint64_t hash);
     bool hold(uint64_t key, PortNo port);
+    Learned discover(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
     Learned insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
     Learned move(Entry* slot, const Entry& entry, uint64_t key, PortNo port, uint32_t now);
     bool alive(const Entry& entry, uint32_t now) const {
