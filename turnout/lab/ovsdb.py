@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real `ovsdb-server` with an Open_vSwitch database in a folder, and `ovs-vsctl` on it."""
 
+import os
 import shlex
+import signal
 from pathlib import Path
 from typing import Self
 
@@ -46,6 +48,12 @@ class OvsdbServer:
         )  # fmt: skip
         until(lambda: (self._folder / "db.sock").exists(), "ovsdb-server's socket")
         self.vsctl("--no-wait", "init")
+
+    def signal(self, number: signal.Signals) -> None:
+        """E.g. SIGSTOP, as a machine that is too busy. LabError if it does not run."""
+        if self._server is None:
+            raise LabError("ovsdb-server is not running")
+        os.kill(self._server.pid, number)
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""

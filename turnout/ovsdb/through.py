@@ -22,6 +22,7 @@ from turnout.ovsdb.translate import Check, Desired, translate
 log = logging.getLogger(__name__)
 
 _PATIENCE = 30.0  # s that a change may take
+_GRACE = 1.0  # s that it waits for a database that is not there: it may be on its way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,12 @@ class Known:
 
 @dataclass(eq=False)
 class _Change:
-    """One that is awaited. base: what it was made on. next_cfg: what the database counted with it. errors: as
-    `Through` takes them, of its ports, before it.
+    """One that is awaited. since: s, monotonic. base: what it was made on. next_cfg: what the database
+    counted with it. errors: as `Through` takes them, of its ports, before it.
     """
 
     edit: Edit
-    deadline: float
+    since: float
     answer: Future[str] = field(default_factory=Future)
     base: Known | None = None
     next_cfg: int = 0
@@ -75,7 +76,7 @@ class Through:
 
     def change(self, edit: Edit) -> Future[str]:
         """Makes it so; the answer, "", comes when the switch has done it."""
-        change = _Change(edit, time.monotonic() + _PATIENCE)
+        change = _Change(edit, time.monotonic())
         self._queue.append(change)
         self._next()
         return change.answer
@@ -103,21 +104,23 @@ class Through:
 
     def tick(self, now: float) -> None:
         """Once a second: nobody waits in vain. now: s, monotonic."""
-        late = "" if self._session.ready else self._session.trouble
+        trouble = "" if self._session.ready else self._session.trouble
         for changes, what in (
             (list(self._queue), "nothing was changed"),
             ([self._sent] if self._sent else [], "nobody knows whether the change is there"),
             (self._awaited, "the change is there, and the switch will follow"),
         ):
             for change in changes:
-                if late or now >= change.deadline:
-                    self._refuse(change, f"{late or f'no answer in {_PATIENCE:.0f} s'}; {what}")
+                if trouble and now >= change.since + _GRACE:
+                    self._refuse(change, f"{trouble}; {what}")
+                elif now >= change.since + _PATIENCE:
+                    self._refuse(change, f"no answer in {_PATIENCE:.0f} s; {what}")
         self._forget()
         self._next()
 
     def _next(self) -> None:
         """Sends the next that is to be sent."""
-        while self._queue and not self._sent:
+        while self._queue and not self._sent and self._session.ready:
             change = self._queue.popleft()
             try:
                 self._send(change)
@@ -129,8 +132,6 @@ class Through:
 
     def _send(self, change: _Change) -> None:
         """TurnoutError if it cannot be."""
-        if not self._session.ready:
-            raise TurnoutError(f"{self._remote}: {self._session.trouble}; nothing was changed")
         if (known := self._known) is None:
             raise TurnoutError(f"{self._remote}: no row Open_vSwitch; ovs-vsctl init makes one")
         change.base = known
@@ -211,4 +212,4 @@ def _compare_settings(where: str, wanted: model.Bridge | model.Port, held: model
     ours, theirs = non_defaults(wanted), non_defaults(held)
     for setting in ours.keys() | theirs.keys():
         if ours.get(setting) != theirs.get(setting):
-            raise ConfigError(f"{where}.{setting}", "the database has no column for that")
+            raise ConfigError(f"{where}.{setting}", "the database, as it is, cannot say that; use ovs-vsctl")

@@ -36,7 +36,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
 def fill(transaction: Any, tables: Any, old: Database, new: Database) -> None:
     """Puts into `transaction` what makes `old`, which the IDL's tables say, `new`; and counts next_cfg up."""
     root = tables["Open_vSwitch"].rows[new.uuid]
-    writer = _Writer(transaction, tables)
+    writer = _Writer(transaction, tables, old)
     was = {bridge.uuid: bridge for bridge in old.bridges}
     now = {bridge.uuid: bridge for bridge in new.bridges}
     for uuid in was.keys() - now.keys():
@@ -52,20 +52,21 @@ def fill(transaction: Any, tables: Any, old: Database, new: Database) -> None:
 class _Writer:
     """One transaction. Rows of the IDL have columns as attributes."""
 
-    def __init__(self, transaction: Any, tables: Any) -> None:
+    def __init__(self, transaction: Any, tables: Any, old: Database) -> None:
         self._transaction = transaction
         self._tables = tables
-        self._ports = {row.name: row for row in tables["Port"].rows.values()}
+        self._rows = {row.name: row for row in tables["Port"].rows.values()}
+        self._ports = {port.name: port for bridge in old.bridges for port in bridge.ports}
 
     def bridge(self, was: Bridge | None, now: Bridge) -> Any:
         row = self._row("Bridge", was, now, self._there("Bridge", now.uuid))
         old = {port.name: port for port in was.ports} if was else {}
         new = {port.name: port for port in now.ports}
         for name in old.keys() - new.keys():
-            row.delvalue("ports", self._ports[name].uuid)
+            row.delvalue("ports", self._rows[name].uuid)
         for name, port in new.items():
             if port != old.get(name):
-                made = self._port(old.get(name), port)
+                made = self._port(self._ports.get(name), port)
                 if name not in old:
                     row.addvalue("ports", made)
         controllers = {controller.uuid: controller for controller in was.controllers} if was else {}
@@ -81,7 +82,7 @@ class _Writer:
         return row
 
     def _port(self, was: Port | None, now: Port) -> Any:
-        row = self._row("Port", was, now, self._ports.get(now.name))
+        row = self._row("Port", was, now, self._rows.get(now.name))
         old = {interface.uuid: interface for interface in was.interfaces} if was else {}
         for interface in now.interfaces:
             there = self._there("Interface", interface.uuid)
