@@ -420,6 +420,7 @@ class Switch:
             self._datapath.age()
             self._flow.tick(now)
             self._meter.sample(self._datapath, now)
+            self._reconciler.let_go()
             if now >= self._next_retry:
                 self._next_retry = now + _RETRY
                 self._reconciler.retry()

@@ -55,6 +55,8 @@ def test_a_session_with_the_cli(database: OvsdbServer, switch: Daemon, cli: Cli)
         ["add-port", "--may-exist", "tdbr0", "n0", "type=null", "tag=7", "ofport_request=9"],
         ["set", "port", "n0", "tag=", "trunks=1-3"],
         ["set", "bridge", "tdbr0", "controller=ptcp:0:127.0.0.1", "restore_flows=true"],
+        ["set", "bridge", "tdbr0", "table_limits=0:100,3:7:evict", "controller_async=false"],
+        ["set", "bridge", "tdbr0", "table_limits=3:8,4:9"],
         ["del-port", "--if-exists", "nobody"],
     ):
         assert cli(*arguments) == ""
@@ -72,6 +74,9 @@ def test_a_session_with_the_cli(database: OvsdbServer, switch: Daemon, cli: Cli)
         database.get("Bridge", "tdbr0", "other_config")
         == '{mac-aging-time="60", turnout-restore-flows="true"}'
     )
+    limits = database.vsctl("--bare", "--columns=flow_limit,overflow_policy", "list", "flow_table")
+    assert sorted(limits.split()) == ["8", "9", "refuse", "refuse"]
+    assert database.vsctl("--bare", "--columns=enable_async_messages", "list", "controller") == "false"
     assert cli("list-ports", "tdbr0") == "n0\nvm\n"
     assert cli("del-port", "tdbr0", "n0") == cli("set", "bridge", "tdbr0", "controller=", "fail_mode=") == ""
     assert database.vsctl("list-ports", "tdbr0") == "vm"
@@ -108,7 +113,7 @@ def test_what_ovs_vsctl_sets_the_cli_shows_and_changes(database: OvsdbServer, as
     assert database.get("Bridge", "tdbr0", "stp_enable") == "true"
     assert database.vsctl("get-controller", "tdbr0") == "ptcp:0:127.0.0.1\nptcp:0:127.0.0.2"
     backoffs = database.vsctl("--bare", "--columns=max_backoff", "list", "controller")
-    assert backoffs.split() == ["5000"]
+    assert backoffs.split() == ["5000", "5000"]
 
 
 def test_rows_that_cannot_be(database: OvsdbServer, cli: Cli) -> None:
@@ -145,7 +150,7 @@ def test_what_cannot_be_changes_nothing(database: OvsdbServer, switch: Daemon, a
         (["add-port", "tdbr0", "p"], "port.p.type: missing; "),
         (["add-port", "tdbr0", "tdnone", "type=af_packet"], "port.tdnone: no interface tdnone on this host"),
         (["add-port", "tdbr0", "p", "type=vxlan"], "port.p.type: no such port type 'vxlan'"),
-        (["add-port", "tdbr0", "p", "type=null", "tag=9999"], "port.p.tag: expected 1..4094"),
+        (["add-port", "tdbr0", "p", "type=null", "tag=9999"], "port.p.tag: expected 0..4095"),
         (
             ["add-port", "tdbr0", "a", "type=vhost-user", f"options:path={switch.folder}/vm"],
             f"port.vm: socket {switch.folder}/vm already belongs to port a",
@@ -155,7 +160,7 @@ def test_what_cannot_be_changes_nothing(database: OvsdbServer, switch: Daemon, a
         (["set", "port", "tdbr0", "options:mac="], "port.tdbr0.options: the database, as it is, cannot say"),
         (
             ["set", "bridge", "tdbr0", "controller_rate_limit=500"],
-            "the database keeps limits with controllers",
+            "the database keeps it with controllers",
         ),
         (
             ["set", "bridge", "tdbr0", one, "controller_rate_limit=5"],

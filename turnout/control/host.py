@@ -4,6 +4,7 @@
 DPDK's own answer to most of these is a number, or silence; ours is a line that says what to do.
 """
 
+import functools
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ _PCAP_MAGICS = {bytes.fromhex(m) for m in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "
 _USERSPACE = {"vfio-pci", "uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"}
 
 
+@functools.lru_cache(4096)
 def stable_mac(name: str) -> str:
     """A locally administered MAC address, always the same for `name` on this host, another elsewhere."""
     try:

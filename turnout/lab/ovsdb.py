@@ -54,6 +54,7 @@ class OvsdbServer:
         self._server = Console(
             "ovsdb-server",
             ["ovsdb-server", str(self._file), f"--remote=p{self.remote}",
+             "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
              f"--unixctl={self._folder}/ovsdb.ctl", "-vconsole:warn", "-vsyslog:off"],
         )  # fmt: skip
         until(lambda: (self._folder / "db.sock").exists(), "ovsdb-server's socket")

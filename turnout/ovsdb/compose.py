@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from turnout.config import columns, model
 from turnout.errors import ConfigError
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port
+from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
 from turnout.ovsdb.translate import NUMBERS, OWN_KEYS, TYPES
 
 Bridges = tuple[model.Bridge, ...]
@@ -24,7 +24,14 @@ _BRIDGE_KEYS = {
     "datapath_id": "datapath-id",
     **{setting: key for key, setting in OWN_KEYS.items()},
 }
-_LIMITS = ("controller_rate_limit", "controller_burst_limit")
+# what a bridge has once for all its controllers → where each controller's row has it
+_OF_CONTROLLERS = {
+    "controller_rate_limit": "rate_limit",
+    "controller_burst_limit": "burst_limit",
+    "controller_max_backoff": "max_backoff",
+    "controller_inactivity_probe": "inactivity_probe",
+    "controller_async": "enable_async",
+}
 
 
 def compose(database: Database, before: Bridges, after: Bridges) -> Database:
@@ -83,7 +90,7 @@ def incomplete(database: Database, desired: Bridges) -> Bridges:
 
 def canonical(bridges: Iterable[model.Bridge]) -> Bridges:
     """As the database would say it, for comparisons: what it keeps as sets is sorted, each bridge has its own
-    port, and there are no limits without controllers.
+    port, and what is of controllers is nothing without them.
     """
     return _by_name([_canonical(bridge) for bridge in bridges])
 
@@ -91,12 +98,16 @@ def canonical(bridges: Iterable[model.Bridge]) -> Bridges:
 def _canonical(bridge: model.Bridge) -> model.Bridge:
     ports = [replace(port, trunks=tuple(sorted(set(port.trunks)))) for port in _ports(bridge)]
     if not bridge.controllers:
-        bridge = replace(bridge, **_limits(model.Bridge(name=bridge.name)))
+        bridge = replace(bridge, **_of_controllers(model.Bridge(name=bridge.name)))
     return replace(
         bridge,
         ports=_by_name(ports),
         controllers=tuple(sorted(bridge.controllers)),
         protocols=tuple(sorted(set(bridge.protocols))),
+        table_limits=",".join(
+            f"{table}:{flows}{':evict' if evict else ''}"
+            for table, (flows, evict) in sorted(bridge.limits.items())
+        ),
     )
 
 
@@ -110,8 +121,8 @@ def _ports(bridge: model.Bridge) -> tuple[model.Port, ...]:
     return bridge.ports if any(port.name == bridge.name for port in bridge.ports) else (own, *bridge.ports)
 
 
-def _limits(bridge: model.Bridge) -> dict[str, Any]:
-    return {limit: getattr(bridge, limit) for limit in _LIMITS}
+def _of_controllers(bridge: model.Bridge) -> dict[str, Any]:
+    return {setting: getattr(bridge, setting) for setting in _OF_CONTROLLERS}
 
 
 def _bridge(row: Bridge, was: model.Bridge, now: model.Bridge) -> Bridge:
@@ -125,28 +136,45 @@ def _bridge(row: Bridge, was: model.Bridge, now: model.Bridge) -> Bridge:
         row = replace(row, fail_mode="" if now.fail_mode == default.fail_mode else now.fail_mode)
     if now.protocols != was.protocols:
         row = replace(row, protocols=now.protocols)
+    if now.limits != was.limits:
+        row = replace(row, flow_tables=_flow_tables(row.flow_tables, was, now))
     return replace(row, controllers=_controllers(row.controllers, was, now))
+
+
+def _flow_tables(rows: tuple[FlowTable, ...], was: model.Bridge, now: model.Bridge) -> tuple[FlowTable, ...]:
+    kept = {row.number: row for row in rows if row.number in now.limits or row.number not in was.limits}
+    for number, (flows, evict) in now.limits.items():
+        if now.limits[number] != was.limits.get(number):
+            row = kept.get(number, FlowTable(number=number))
+            policy = "evict" if evict else "refuse"
+            kept[number] = replace(row, flow_limit=flows, overflow_policy=policy)
+    return tuple(kept[number] for number in sorted(kept))
 
 
 def _controllers(
     rows: tuple[Controller, ...], was: model.Bridge, now: model.Bridge
 ) -> tuple[Controller, ...]:
-    limits: dict[str, Any] = {
-        "rate_limit": now.controller_rate_limit or None,
-        "burst_limit": now.controller_burst_limit,
-    }
-    differ = _limits(was) != _limits(now)
-    if differ and not now.controllers and _limits(now) != _limits(model.Bridge(name=now.name)):
-        raise ConfigError(
-            f"bridge.{now.name}.controller-rate-limit",
-            "the database keeps limits with controllers, and the bridge has none",
-        )
+    default = model.Bridge(name=now.name, controller_rate_limit=0)  # what is so without being set
+    settings: dict[str, Any] = {}
+    differ = False
+    for setting, field in _OF_CONTROLLERS.items():
+        value = getattr(now, setting)
+        settings[field] = None if value == getattr(default, setting) else value
+        if value != getattr(was, setting):
+            differ = True
+            if not now.controllers and value != getattr(model.Bridge, setting):
+                raise ConfigError(
+                    f"bridge.{now.name}.{setting.replace('_', '-')}",
+                    "the database keeps it with controllers, and the bridge has none",
+                )
     kept = [row for row in rows if row.target in now.controllers or row.target not in was.controllers]
     if differ:
-        kept = [replace(row, **limits) for row in kept]
+        kept = [replace(row, **settings) for row in kept]
     there = {row.target for row in kept}
     new = [
-        Controller(uuid=uuid4(), target=target, **limits) for target in now.controllers if target not in there
+        Controller(uuid=uuid4(), target=target, **settings)
+        for target in now.controllers
+        if target not in there
     ]
     return tuple(sorted([*kept, *new], key=lambda row: row.target))
 

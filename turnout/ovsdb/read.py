@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from turnout.ovsdb import schema
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port, Tls
+from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port, Tls
 
 _AS_EVER = ([False], ["off"], ["out-of-band"])  # what is so without being set
 
@@ -51,12 +51,24 @@ class Reader:
                     target=controller.target,
                     rate_limit=_first(controller.controller_rate_limit),
                     burst_limit=_first(controller.controller_burst_limit),
+                    max_backoff=_first(controller.max_backoff),
+                    inactivity_probe=_first(controller.inactivity_probe),
+                    enable_async=_first(controller.enable_async_messages),
                     not_yet=_not_yet("Controller", controller),
                 )
                 for controller in sorted(row.controller, key=lambda it: str(it.target))
             ),
             fail_mode=_first(row.fail_mode) or "",
             protocols=tuple(row.protocols),
+            flow_tables=tuple(
+                FlowTable(
+                    number=number,
+                    flow_limit=_first(table.flow_limit),
+                    overflow_policy=_first(table.overflow_policy) or "",
+                    not_yet=_not_yet("Flow_Table", table),
+                )
+                for number, table in sorted(row.flow_tables.items())
+            ),
             other_config=dict(row.other_config),
             not_yet=_not_yet("Bridge", row),
         )

@@ -13,9 +13,9 @@ import ovs.db.error  # type: ignore[import-untyped]
 from ovs.db.data import Datum  # type: ignore[import-untyped]
 
 from turnout.errors import TurnoutError
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port
+from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
 
-_Row = Bridge | Port | Interface | Controller
+_Row = Bridge | Port | Interface | Controller | FlowTable
 
 # table → a row's value → its column
 _COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -29,7 +29,11 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "target": "target",
         "rate_limit": "controller_rate_limit",
         "burst_limit": "controller_burst_limit",
+        "max_backoff": "max_backoff",
+        "inactivity_probe": "inactivity_probe",
+        "enable_async": "enable_async_messages",
     },
+    "Flow_Table": {name: name for name in ("flow_limit", "overflow_policy")},
 }
 
 
@@ -79,7 +83,20 @@ class _Writer:
                 made = self._row("Controller", before, controller, there)
                 if before is None:
                     row.addvalue("controller", made)
+        if now.flow_tables != (was.flow_tables if was else ()):
+            self._flow_tables(row, was.flow_tables if was else (), now.flow_tables)
         return row
+
+    def _flow_tables(self, row: Any, was: tuple[FlowTable, ...], now: tuple[FlowTable, ...]) -> None:
+        old = {table.number: table for table in was}
+        rows = dict(row.flow_tables) if was else {}
+        for number in old.keys() - {table.number for table in now}:
+            row.delkey("flow_tables", number)
+        for table in now:
+            if table != old.get(table.number):
+                made = self._row("Flow_Table", old.get(table.number), table, rows.get(table.number))
+                if table.number not in old:
+                    row.setkey("flow_tables", table.number, made)
 
     def _port(self, was: Port | None, now: Port) -> Any:
         row = self._row("Port", was, now, self._rows.get(now.name))
@@ -100,7 +117,7 @@ class _Writer:
         if new:
             row = self._transaction.insert(self._tables[table])
         else:
-            row.verify("name" if "name" in _COLUMNS[table] else "target")  # or nobody says that it has gone
+            row.verify(next(iter(_COLUMNS[table].values())))  # or nobody says that it has gone
         for field, column in _COLUMNS[table].items():
             before, value = getattr(was, field, None), getattr(now, field)
             if value == before or (new and value in (None, "", (), {})):

@@ -11,7 +11,7 @@ from turnout.config import columns, model
 from turnout.config.tree import bridge_from_tree
 from turnout.control import ports
 from turnout.errors import ConfigError
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port
+from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
 
 # Open vSwitch's types, and what they are here; a type that only Turnout has keeps its name
 TYPES: Mapping[str, str] = {
@@ -93,8 +93,23 @@ class _Translation:
                 self._notes.append(str(error))
                 for interface in (i for port in row.ports for i in port.interfaces):
                     self._say(interface, str(error))
+        self._find_peers(bridges)
         errors = {name: "; ".join(texts) for name, texts in self._errors.items()}
         return Desired(tuple(bridges), errors, tuple(self._notes))
+
+    def _find_peers(self, bridges: Iterable[model.Bridge]) -> None:
+        """Of each patch port without another end it is said, in Open vSwitch's words."""
+        peers = {
+            port.name: port.options.get("peer", "")
+            for bridge in bridges
+            for port in bridge.ports
+            if port.type == "patch"
+        }
+        for name, peer in peers.items():
+            if peers.get(peer) != name:
+                self._errors.setdefault(name, []).append(
+                    f"No usable peer '{peer}' exists in 'netdev' datapath."
+                )
 
     def _bridge(self, row: Bridge) -> model.Bridge:
         bridge = model.Bridge(name=row.name)
@@ -117,6 +132,7 @@ class _Translation:
             settings["fail_mode"] = row.fail_mode
         settings |= self._own(row)
         settings["protocols"] = self._protocols(where, row.protocols)
+        settings["table_limits"] = self._table_limits(where, row.flow_tables)
         settings |= self._controllers(where, row.controllers)
         bridge = self._settle(bridge, settings, self._notes.append)
         wanted = row.ports
@@ -144,8 +160,19 @@ class _Translation:
                 self._notes.append(f"{where}.protocols: {name} is not implemented yet")
         return known
 
+    def _table_limits(self, where: str, tables: Iterable[FlowTable]) -> str:
+        """As `model.Bridge.table_limits`."""
+        texts: list[str] = []
+        for table in tables:
+            self._note_not_yet(f"{where}.flow_tables:{table.number}", table.not_yet)
+            if table.flow_limit is not None or table.overflow_policy:
+                limit = model.Bridge.flow_limit if table.flow_limit is None else table.flow_limit
+                evict = ":evict" if table.overflow_policy == "evict" else ""
+                texts.append(f"{table.number}:{limit}{evict}")
+        return ",".join(texts)
+
     def _controllers(self, where: str, rows: tuple[Controller, ...]) -> dict[str, Any]:
-        """Those that can be, and the limits of the first: a bridge has one for all."""
+        """Those that can be, and the limits and times of the first: a bridge has one for all."""
         good: list[str] = []
         for row in rows:
             try:
@@ -156,11 +183,13 @@ class _Translation:
                 good.append(row.target)
         settings: dict[str, Any] = {"controllers": tuple(dict.fromkeys(good))}
         if rows:
-            settings["controller_rate_limit"] = rows[0].rate_limit or 0
-            if rows[0].burst_limit:
-                settings["controller_burst_limit"] = rows[0].burst_limit
-            if any((r.rate_limit, r.burst_limit) != (rows[0].rate_limit, rows[0].burst_limit) for r in rows):
-                self._notes.append(f"{where}: limits of {rows[0].target} are those of all its controllers")
+            first = _of_controller(rows[0])
+            settings["controller_rate_limit"] = 0
+            settings |= {key: value for key, value in first.items() if value is not None}
+            if any(_of_controller(row) != first for row in rows):
+                self._notes.append(
+                    f"{where}: limits and times of {rows[0].target} are those of all its controllers"
+                )
         return settings
 
     def _port(self, row: Port, bridge: Bridge) -> model.Port | None:
@@ -286,6 +315,17 @@ class _Translation:
 
     def _say(self, interface: Interface, text: str) -> None:
         self._errors.setdefault(interface.name, []).append(text)
+
+
+def _of_controller(row: Controller) -> dict[str, Any]:
+    """What a bridge has once for all its controllers; None: not set."""
+    return {
+        "controller_rate_limit": row.rate_limit,
+        "controller_burst_limit": row.burst_limit or None,
+        "controller_max_backoff": row.max_backoff,
+        "controller_inactivity_probe": row.inactivity_probe,
+        "controller_async": row.enable_async,
+    }
 
 
 def _kind(name: str, type: str) -> str:

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +18,9 @@ from turnout import _engine
 from turnout.config.edit import Edit
 from turnout.config.model import Config
 from turnout.control.loop import Loop
+from turnout.control.netdev import NO_ODDITIES, Netdev, Netdevs, oddities
 from turnout.errors import TurnoutError
-from turnout.ovsdb import status
+from turnout.ovsdb import machine, status
 from turnout.ovsdb.rows import Database, Tls
 from turnout.ovsdb.session import Session
 from turnout.ovsdb.through import Known, Through
@@ -32,8 +32,6 @@ from turnout.switch import Switch
 log = logging.getLogger(__name__)
 
 _INTERVAL = 5.0  # s between updates of counters, at least
-_KERNEL = ("tap", "internal", "af_packet", "af_xdp")
-_IFF_UP = 1
 
 
 class Vswitchd:
@@ -52,6 +50,9 @@ class Vswitchd:
         self._said: set[str] = set()
         self._in_database: dict[tuple[str, UUID], dict[str, Any]] = {}  # as far as we know
         self._counters: dict[str, dict[str, Any]] = {}  # interface → column statistics
+        self._host: dict[str, str] = {}  # Open_vSwitch's column statistics
+        self._netdevs = Netdevs()
+        self._links: dict[str, tuple[bool, int]] = {}  # interface → its link, and its turns
         self._next_counters = 0.0
         self._late = False  # there is more to write than what is under way
         self._dpdk_version = _dpdk_version()
@@ -72,6 +73,8 @@ class Vswitchd:
         if now >= self._next_counters:
             self._next_counters = now + _interval(self._database)
             self._counters = self._count()
+            wanted = self._database.other_config.get("enable-statistics") == "true"
+            self._host = machine.statistics() if wanted else {}
         self._report()
 
     def change(self, edit: Edit) -> Future[str]:
@@ -93,6 +96,7 @@ class Vswitchd:
     def close(self) -> None:
         """Leaves the database as it is, and the lock to others."""
         self._session.close()
+        self._netdevs.close()
 
     def _changed(self, database: Database | None, fresh: bool) -> None:
         if fresh:
@@ -118,6 +122,7 @@ class Vswitchd:
                 log.error("%s", error)
         # a new port has counters at once; the others wait for their time
         self._counters = {name: self._counters.get(name, count) for name, count in self._count().items()}
+        self._links = {name: link for name, link in self._links.items() if name in self._counters}
         self._through.know(
             Known(database=database, config=self._switch.config, desired=self._desired), fresh=fresh
         )
@@ -174,6 +179,7 @@ class Vswitchd:
                 db_version=self._session.version,
                 dpdk_version=self._dpdk_version,
                 cur_cfg=database.next_cfg,
+                statistics=self._host,
             )
         }
         views = {view.name: view for view in self._switch.show().bridges}
@@ -188,15 +194,39 @@ class Vswitchd:
             for interface in (i for port in bridge.ports for i in port.interfaces):
                 port = ports.get(interface.name)
                 error = self._desired.errors.get(interface.name, "" if port else self._failure)
-                values = status.interface(port, admin_up=port is not None and _admin_up(port), error=error)
-                rows["Interface", interface.uuid] = values | self._counters.get(interface.name, {})
+                values = self._interface(port, error)
+                if port and not port.error:
+                    values |= self._counters.get(interface.name, {})
+                rows["Interface", interface.uuid] = values
         return rows
+
+    def _interface(self, port: PortView | None, error: str) -> dict[str, Any]:
+        if port is None or port.error:
+            return status.interface(port, None, resets=0, error=error)
+        netdev = self._netdev(port)
+        up = status.link_up(port, netdev)
+        was_up, resets = self._links.get(port.name, (up, 0))
+        self._links[port.name] = up, resets + (up != was_up)
+        return status.interface(port, netdev, resets=self._links[port.name][1], error=error)
+
+    def _netdev(self, port: PortView) -> Netdev | None:
+        """What the kernel says of it; None of what has no interface, or has it in another namespace."""
+        if port.type not in status.KERNEL or port.options.get("netns"):
+            return None
+        return self._netdevs.look(port.options.get("iface", port.name))
 
     def _count(self) -> dict[str, dict[str, Any]]:
         drops: dict[str, list[DropCount]] = defaultdict(list)
         for drop in self._switch.drops():
             drops[drop.port].append(drop)
-        return {count.port: status.statistics(count, drops[count.port]) for count in self._switch.stats()}
+        ports = {port.name: port for bridge in self._switch.config.bridges for port in bridge.ports}
+        found: dict[str, dict[str, Any]] = {}
+        for count in self._switch.stats():
+            port = ports[count.port]
+            # a TAP has none: what the kernel counts of it is what we do
+            odd = oddities(port.options.get("iface", port.name)) if port.type.startswith("af_") else {}
+            found[count.port] = status.statistics(count, drops[count.port], port.type, odd or NO_ODDITIES)
+        return found
 
 
 def _tls_of(config: Config) -> tuple[str, str, str]:
@@ -207,17 +237,6 @@ def _interval(database: Database) -> float:
     """Seconds between updates of counters: other_config:stats-update-interval, in ms, 5,000 at least."""
     text = database.other_config.get("stats-update-interval", "")
     return max(_INTERVAL, int(text) / 1000) if text.isascii() and text.isdigit() else _INTERVAL
-
-
-def _admin_up(port: PortView) -> bool:
-    """Whether the kernel interface is set up; what has none, or has it in another namespace, is."""
-    if port.type not in _KERNEL:
-        return True
-    try:
-        flags = Path("/sys/class/net", port.options.get("iface", port.name), "flags").read_text("ascii")
-    except OSError:
-        return True
-    return bool(int(flags, 16) & _IFF_UP)
 
 
 def _dpdk_version() -> str:
