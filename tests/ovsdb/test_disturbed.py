@@ -26,7 +26,7 @@ PAIR = (
     " -- add-port tdbr0 tdb tag=5 -- set interface tdb type=internal"
 )
 soak = pytest.mark.parametrize(
-    "times", [1, pytest.param(20, marks=[pytest.mark.lab, pytest.mark.timeout(600)])]
+    "times", [1, pytest.param(10, marks=[pytest.mark.lab, pytest.mark.timeout(600)])]
 )  # fmt: skip
 
 
