@@ -18,7 +18,7 @@ from turnout.config.model import Config
 from turnout.config.state import PortMemory
 from turnout.config.tree import from_tree, to_tree
 from turnout.control import paths
-from turnout.control.commands import Commands
+from turnout.control.commands import Commands, Standalone
 from turnout.control.loop import READ, Loop
 from turnout.control.unixctl import Command, Server
 from turnout.errors import TurnoutError
@@ -110,12 +110,12 @@ def serve(options: Options) -> None:
             )
         )
         save(config)
-        asked = Commands(switch, save, stop, authority=options.ovsdb)
-        commands |= asked.table
         database: Vswitchd | None = None
         if options.ovsdb:
             database = Vswitchd(switch, loop, options.ovsdb)
             stack.callback(database.close)
+        asked = Commands(switch, database or Standalone(switch, save), stop)
+        commands |= asked.table
         cores = ",".join(map(str, switch.show().cores))
         log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)
         next_tick = 0.0

@@ -223,10 +223,15 @@ class Reconciler:
             tap.kept(device.tap) if device and device.tap and not device.netns else contextlib.nullcontext()
         )
 
-    def check_port(self, port: Port) -> str:
-        """ConfigError if no such port can be; else its claim."""
+    def check_port(self, port: Port, *, host: bool = False) -> str:
+        """ConfigError if no such port can be; else its claim. host: nor if this host does not let it be, as
+        far as another port has not got what it claims.
+        """
         ports.check_pins(port, self._cores)
-        return ports.claim_of(port, self._place)
+        claim = ports.claim_of(port, self._place)
+        if host and claim not in {a.claim for a in self.actual.ports.values() if a.claim}:
+            ports.check_host(port, self._place)
+        return claim
 
     def retry(self) -> None:
         """Tries again to attach the ports that failed."""

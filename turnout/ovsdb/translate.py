@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from turnout.config import columns, model
+from turnout.config.tree import bridge_from_tree
 from turnout.control import ports
 from turnout.errors import ConfigError
 from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
@@ -28,7 +29,13 @@ _TUNNELS = (
     *("ipsec_gre", "ipsec_vxlan", "ipsec_geneve"),
 )
 _PROTOCOLS = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
-_NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
+NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
+# a bridge's settings that only Turnout has: keys of other_config → settings
+OWN_KEYS = {
+    "turnout-flow-limit": "flow_limit",
+    "turnout-overflow-policy": "overflow_policy",
+    "turnout-restore-flows": "restore_flows",
+}
 # keys of other_config that would change how packets go, and do not yet
 _BRIDGE_KEYS = ("forward-bpdu", "in-band-queue", "controller-queue-size", "dp-desc", "dp-sn")
 _PORT_KEYS = ("priority-tags", "qinq-ethtype")
@@ -133,6 +140,7 @@ class _Translation:
             settings["datapath_id"] = identity.removeprefix("0x")
         if row.fail_mode:
             settings["fail_mode"] = row.fail_mode
+        settings |= self._own(row)
         settings["protocols"] = self._protocols(where, row.protocols)
         settings["table_limits"] = self._table_limits(where, row.flow_tables)
         settings |= self._controllers(where, row.controllers)
@@ -142,6 +150,18 @@ class _Translation:
             wanted = (Port(name=row.name), *wanted)
         made = [port for it in wanted if (port := self._port(it, row)) is not None]
         return replace(bridge, ports=tuple(made))
+
+    def _own(self, row: Bridge) -> dict[str, Any]:
+        """The settings that only Turnout has; their values are read as the CLI reads them."""
+        settings: dict[str, Any] = {}
+        for key, setting in OWN_KEYS.items():
+            if (text := row.other_config.get(key)) is not None:
+                try:
+                    tree = columns.bridge_tree(row.name, {}, [f"{setting}={text}"])
+                    settings[setting] = getattr(bridge_from_tree(row.name, tree), setting)
+                except ConfigError as error:
+                    self._notes.append(f"bridge.{row.name}.other_config:{key}: {error.problem}")
+        return settings
 
     def _protocols(self, where: str, protocols: Iterable[str]) -> tuple[str, ...]:
         known = tuple(name for name in protocols if name in _PROTOCOLS)
@@ -246,7 +266,7 @@ class _Translation:
         settings: dict[str, Any] = {}
         for key, text in row.options.items():
             option = columns.OPTION_ALIASES.get(key, key)
-            if setting := _NUMBERS.get(key):
+            if setting := NUMBERS.get(key):
                 settings[setting] = self._number(where, f"options:{key}", text, problems)
             elif option in known:
                 options[option] = text

@@ -7,6 +7,7 @@ import ctypes
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 import ovs.version  # type: ignore[import-untyped]
 
 from turnout import _engine
+from turnout.config.edit import Edit
 from turnout.config.model import Config
 from turnout.control.loop import Loop
 from turnout.control.netdev import NO_ODDITIES, Netdev, Netdevs, oddities
@@ -21,8 +23,10 @@ from turnout.errors import TurnoutError
 from turnout.ovsdb import machine, status
 from turnout.ovsdb.rows import Database, Tls
 from turnout.ovsdb.session import Session
+from turnout.ovsdb.through import Known, Through
 from turnout.ovsdb.translate import Desired, translate
-from turnout.results import DropCount, PortView
+from turnout.ovsdb.view import view
+from turnout.results import DropCount, PortView, SwitchView
 from turnout.switch import Switch
 
 log = logging.getLogger(__name__)
@@ -32,6 +36,8 @@ _INTERVAL = 5.0  # s between updates of counters, at least
 
 class Vswitchd:
     """Lives on the daemon's loop."""
+
+    own_ports = True  # each bridge has one, with or without a row
 
     def __init__(self, switch: Switch, loop: Loop, remote: str) -> None:
         """TurnoutError if there is no schema. The database need not be there yet."""
@@ -52,9 +58,17 @@ class Vswitchd:
         self._late = False  # there is more to write than what is under way
         self._dpdk_version = _dpdk_version()
         self._session = Session(remote, loop, self._changed, self._written)
+        self._through = Through(
+            self._session,
+            remote,
+            check=switch.check_port,
+            admit=lambda port: switch.check_port(port, host=True),
+            errors=self._errors,
+        )
 
     def tick(self, now: float) -> None:
         """Once a second. now: s, monotonic."""
+        self._through.tick(now)
         if not self._session.ready or self._database is None:
             return
         if now >= self._next_counters:
@@ -62,6 +76,22 @@ class Vswitchd:
             self._counters = self._count()
             self._host = self._look_at_host()
         self._report(self._wishes.keys())
+
+    def change(self, edit: Edit) -> Future[str]:
+        """Makes a change of the desired state through the database; the answer, "", comes when the switch has
+        done it.
+        """
+        return self._through.change(edit)
+
+    def show(self) -> SwitchView:
+        """The switch, with the rows that cannot be, and with what is wrong with others."""
+        actual = self._switch.show()
+        return view(actual, self._database, self._desired) if self._database else actual
+
+    def _errors(self) -> dict[str, str]:
+        """Port → what is wrong with its device; "" → with the last change as a whole."""
+        ports = (port for bridge in self._switch.show().bridges for port in bridge.ports)
+        return {"": self._failure} | {port.name: port.error for port in ports}
 
     def close(self) -> None:
         """Leaves the database as it is, and the lock to others."""
@@ -75,6 +105,7 @@ class Vswitchd:
             self._log(
                 {"the database has no row Open_vSwitch; ovs-vsctl init makes one; forwarding as before"}
             )
+            self._through.know(None, fresh=fresh)
             return
         self._database = database
         self._desired = translate(database, self._switch.check_port)
@@ -95,6 +126,9 @@ class Vswitchd:
         self._links = {name: link for name, link in self._links.items() if name in names}
         if not self._host:
             self._host = self._look_at_host()
+        self._through.know(
+            Known(database=database, config=self._switch.config, desired=self._desired), fresh=fresh
+        )
         all_differ = fresh or self._failure != before
         self._report(name for name, wish in wishes.items() if all_differ or wish != old.get(name))
 
@@ -148,7 +182,11 @@ class Vswitchd:
     def _written(self, done: bool) -> None:
         if not done:
             self._in_database.clear()  # the next tick writes it again
-        elif self._late:
+            return
+        for (table, _), values in self._in_database.items():
+            if table == "Open_vSwitch":
+                self._through.reported(values["cur_cfg"])
+        if self._late:
             self._report()
 
     def _rows(self, names: Set[str]) -> dict[tuple[str, UUID], dict[str, Any]]:
