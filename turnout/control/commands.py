@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from turnout import __version__
 from turnout.config.model import Config
 from turnout.config.tree import from_tree, to_tree
 from turnout.control import openflow_commands
@@ -31,14 +30,15 @@ def _flag(arguments: list[str], flag: str) -> bool:
 
 class Commands:
     """What the control socket can ask of a switch. `save` keeps the desired state; a change it refuses is
-    undone. authority: the database that alone may change bridges and ports; "": there is none.
+    undone. stop: ends the daemon; whether nothing of it may stay comes with it. authority: the database that
+    alone may change bridges and ports; "": there is none.
     """
 
     def __init__(
         self,
         switch: Switch,
         save: Callable[[Config], None],
-        stop: Callable[[], None],
+        stop: Callable[[bool], None],
         authority: str = "",
     ) -> None:
         self._switch = switch
@@ -63,7 +63,6 @@ class Commands:
             **openflow_commands.commands(switch),
             **registry.commands(switch),
             **self._coverage.commands(),
-            "version": Command(lambda _: f"turnout (Turnout) {__version__}"),
             "list-commands": Command(self._list),
             "help": Command(self._list),
             "exit": Command(self._exit, "[--cleanup]", 0, 1),
@@ -142,10 +141,9 @@ class Commands:
         return "\n".join(["The available commands are:", *rows])
 
     def _exit(self, arguments: list[str]) -> str:
-        """No device of ours outlives the process, so that --cleanup has nothing to add."""
         if arguments not in ([], ["--cleanup"]):
             raise TurnoutError(f"exit: {arguments[0]!r}: the only option is --cleanup")
-        self._stop()
+        self._stop(bool(arguments))
         return ""
 
 

@@ -71,7 +71,9 @@ class _Translation:
         if database.tls:
             self._note_not_yet("SSL", database.tls.not_yet)
         for key in database.other_config:
-            if key.startswith(_START_KEYS) and key != "dpdk-init":
+            if key == "pmd-cpu-mask":
+                self._notes.append(f"Open_vSwitch other_config:{key}: is taken when the switch starts")
+            elif key.startswith(_START_KEYS) and key != "dpdk-init":
                 self._notes.append(
                     f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help"
                 )

@@ -53,8 +53,13 @@ class Vswitchd:
         self._wishes: Mapping[str, object] = {}  # what is wanted of each bridge
         self._stale: set[str] = set()  # bridges whose rows are to be looked at
         self._late = False  # there is more to write than what is under way
-        self._dpdk_version = _dpdk_version()
+        self._dpdk_version = dpdk_version()
         self._session = Session(remote, loop, self._changed, self._written)
+
+    @property
+    def started(self) -> bool:
+        """Whether the database has been obeyed once."""
+        return self._database is not None
 
     def tick(self, now: float) -> None:
         """Once a second. now: s, monotonic."""
@@ -209,7 +214,7 @@ def _admin_up(port: PortView) -> bool:
     return bool(struct.unpack(_IFREQ, answer)[1] & _IFF_UP)
 
 
-def _dpdk_version() -> str:
+def dpdk_version() -> str:
     """ "DPDK 22.11.9", asked of the library that the engine is linked with."""
     library = ctypes.CDLL(_engine.__file__)
     library.rte_version_prefix.restype = ctypes.c_char_p
