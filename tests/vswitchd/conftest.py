@@ -88,8 +88,14 @@ class Vswitchd:
         self.gone(pid)
 
     def gone(self, pid: int) -> None:
-        """Waits for the end of a process."""
-        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), f"the end of {pid}")
+        """Waits for the end of a process; the machine's first process may be slow to take note of it."""
+
+        def ended() -> bool:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            return True
+
+        wait_for(ended, f"the end of {pid}")
 
     def close(self) -> None:
         """Leaves nothing behind."""

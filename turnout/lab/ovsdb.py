@@ -37,15 +37,18 @@ class OvsdbServer:
         self._file.unlink(missing_ok=True)
         run("ovsdb-tool", "create", str(self._file), _SCHEMA)
 
-    def start(self) -> None:
-        """Start it (again); returns when it listens. LabError if it doesn't within 5 s."""
+    def start(self, *, initialised: bool = True) -> None:
+        """Start it (again); returns when it listens. LabError if it doesn't within 5 s. initialised: with the
+        row that `ovs-vsctl init` makes.
+        """
         self._server = Console(
             "ovsdb-server",
             ["ovsdb-server", str(self._file), f"--remote=p{self.remote}",
              f"--unixctl={self._folder}/ovsdb.ctl", "-vconsole:warn", "-vsyslog:off"],
         )  # fmt: skip
         until(lambda: (self._folder / "db.sock").exists(), "ovsdb-server's socket")
-        self.vsctl("--no-wait", "init")
+        if initialised:
+            self.vsctl("--no-wait", "init")
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""

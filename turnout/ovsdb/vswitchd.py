@@ -42,6 +42,7 @@ class Vswitchd:
     def __init__(self, switch: Switch, loop: Loop, remote: str) -> None:
         """TurnoutError if there is no schema. The database need not be there yet."""
         self._switch = switch
+        self.started = False  # whether the database has been obeyed once, be it empty
         self._database: Database | None = None
         self._desired = Desired()
         self._own_tls = _tls_of(switch.config)
@@ -55,11 +56,6 @@ class Vswitchd:
         self._late = False  # there is more to write than what is under way
         self._dpdk_version = dpdk_version()
         self._session = Session(remote, loop, self._changed, self._written)
-
-    @property
-    def started(self) -> bool:
-        """Whether the database has been obeyed once."""
-        return self._database is not None
 
     def tick(self, now: float) -> None:
         """Once a second. now: s, monotonic."""
@@ -75,6 +71,7 @@ class Vswitchd:
         self._session.close()
 
     def _changed(self, database: Database | None, fresh: bool) -> None:
+        self.started = True
         if fresh:
             self._in_database.clear()
         if database is None:
