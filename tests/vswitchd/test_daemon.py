@@ -136,6 +136,19 @@ def test_only_the_database_says_what_there_is(vswitchd: Vswitchd, database: Ovsd
     assert not there("tvbr0")
 
 
+def test_openflow_numbers_are_those_of_the_daemon_before(vswitchd: Vswitchd, database: OvsdbServer) -> None:
+    """Open vSwitch's own, too, which has left them in the database only: flows name ports by them."""
+    for name, number in (("tva", "7"), ("tvb", "-1")):
+        vswitchd.must(*f"ovs-vsctl --no-wait --may-exist add-br tvbr0 -- add-port tvbr0 {name}".split())
+        database.vsctl("--no-wait", "set", "interface", name, "type=internal", f"ofport={number}")
+    database.vsctl("--no-wait", "set", "interface", "tvbr0", "ofport=65534")
+    vswitchd.start()
+    vswitchd.must("ovs-vsctl", "set", "Open_vSwitch", ".", "external_ids:written=1")
+    assert database.get("Interface", "tva", "ofport") == "7"
+    assert database.get("Interface", "tvb", "ofport") == "1"
+    assert database.get("Interface", "tvbr0", "ofport") == "65534"
+
+
 def test_cpus_come_from_the_database(vswitchd: Vswitchd, database: OvsdbServer) -> None:
     cpu = min(os.sched_getaffinity(0))
     beyond = 1 << 200

@@ -60,6 +60,10 @@ def initial(options: Options) -> tuple[Config, str, Mapping[str, PortMemory]]:
     written: then they come from the TOML file. A stand-in starts without any.
     """
     saved = state.load(options.state)
+    found = start.look(options.ovsdb) if options.ovsdb else start.Start()
+    memory = dict(saved.ports) if saved else {}
+    for name, number in found.ofports.items():
+        memory[name] = replace(memory.get(name, PortMemory(number)), ofport=number)
     if options.config is None:
         base, digest = Config(), ""
         bridges = saved.bridges if saved else ()
@@ -75,11 +79,10 @@ def initial(options: Options) -> tuple[Config, str, Mapping[str, PortMemory]]:
             bridges = base.bridges
             if saved and saved.bridges not in ((), bridges):
                 log.warning("%s changed: its bridges and ports replace the saved ones", options.config)
-    asked = {**(start.settings(options.ovsdb) if options.ovsdb else {}), **options.overrides}
-    config = from_tree({**to_tree(replace(base, bridges=())), **asked})
+    config = from_tree({**to_tree(replace(base, bridges=())), **found.settings, **options.overrides})
     if options.stand_in:
         bridges = ()
-    return replace(config, bridges=bridges), digest, saved.ports if saved else {}
+    return replace(config, bridges=bridges), digest, memory
 
 
 def serve(options: Options) -> None:

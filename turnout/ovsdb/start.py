@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the database says of the switch as a whole, and only a start can make so."""
+"""What of the database only a start can make so: settings of the switch as a whole, and the OpenFlow numbers
+that ports had, be it under another ovs-vswitchd.
+"""
 
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import ovs.jsonrpc  # type: ignore[import-untyped]
@@ -12,42 +15,50 @@ import ovs.stream  # type: ignore[import-untyped]
 log = logging.getLogger(__name__)
 
 _PATIENCE = 1000  # ms to connect
-_SELECT = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["other_config"]}
+_MOST = 0xFF00  # OpenFlow numbers from here on have a meaning of their own
 
 
-def settings(remote: str) -> dict[str, object]:
-    """Settings as the TOML file has them; none if the database is not there now. Of other_config's
-    pmd-cpu-mask, the CPUs that this process may use.
-    """
-    mask = _other_config(remote).get("pmd-cpu-mask", "")
+@dataclass(frozen=True)
+class Start:
+    """settings: as the TOML file has them. ofports: by interface."""
+
+    settings: Mapping[str, object] = field(default_factory=dict)
+    ofports: Mapping[str, int] = field(default_factory=dict)
+
+
+def look(remote: str) -> Start:
+    """One look at the database; nothing if it is not there now."""
+    switches = _select(remote, "Open_vSwitch", "other_config")
+    interfaces = _select(remote, "Interface", "name", "ofport")
+    config = dict(switches[0]["other_config"][1]) if switches else {}
+    ofports = {row["name"]: row["ofport"] for row in interfaces if isinstance(row["ofport"], int)}
+    return Start(_cores(config.get("pmd-cpu-mask", "0")), {k: n for k, n in ofports.items() if 0 < n < _MOST})
+
+
+def _cores(mask: str) -> dict[str, object]:
+    """other_config:pmd-cpu-mask as the setting `cores`: the CPUs in it that this process may use, if any."""
     try:
-        wanted = int(mask or "0", 16)
+        wanted = int(mask, 16)
     except ValueError:
         log.warning("Open_vSwitch other_config:pmd-cpu-mask: expected hexadecimal digits, got %r", mask)
         return {}
     cores = [core for core in sorted(os.sched_getaffinity(0)) if wanted >> core & 1]
-    if wanted and wanted != sum(1 << core for core in cores):
+    if wanted != sum(1 << core for core in cores):
         log.warning("Open_vSwitch other_config:pmd-cpu-mask: of %s this process may use %s", mask, cores)
     return {"cores": cores} if cores else {}
 
 
-def _other_config(remote: str) -> Mapping[str, str]:
+def _select(remote: str, table: str, *columns: str) -> list[dict[str, Any]]:
+    """The rows, in the notation of RFC 7047; none if there is no answer."""
     kind = ovs.stream.Stream
     error, stream = kind.open_block(kind.open(remote), _PATIENCE)
     if error:
-        return {}
+        return []
     connection = ovs.jsonrpc.Connection(stream)
     try:
-        request = ovs.jsonrpc.Message.create_request("transact", ["Open_vSwitch", _SELECT])
+        operation = {"op": "select", "table": table, "where": [], "columns": list(columns)}
+        request = ovs.jsonrpc.Message.create_request("transact", ["Open_vSwitch", operation])
         error, reply = connection.transact_block(request)
-        return {} if error else _values(reply.result)
+        return [] if error or reply.error else list(reply.result[0].get("rows", ()))
     finally:
         connection.close()
-
-
-def _values(result: Any) -> Mapping[str, str]:
-    """The map, of the answer [{"rows": [{"other_config": ["map", [[key, value], …]]}]}]."""
-    try:
-        return dict(result[0]["rows"][0]["other_config"][1])
-    except (TypeError, LookupError, ValueError):  # no row yet
-        return {}
