@@ -16,7 +16,7 @@ from functools import cached_property
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
 from turnout.config.state import PortMemory
-from turnout.control import ofport, ports, rxq
+from turnout.control import ofport, ports, rxq, taps
 from turnout.control.ports import Place
 from turnout.errors import TurnoutError
 
@@ -266,6 +266,8 @@ class Reconciler:
             if device is None:
                 return new
             ports.check_host(new.port, place)
+            if new.port.type == "internal" and device.rxqs == 1 and not device.netns:
+                taps.take(device.tap, device.mac)
             handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
             return replace(new, device=handle, claim=device.claim, rxqs=rxqs, error="")

@@ -1,38 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TAP interfaces that outlive the switch which made them, with their addresses and routes."""
+"""TAP interfaces of internal ports, which pass with their addresses and routes from one switch to the next,
+be it Turnout or Open vSwitch.
+"""
 
 import contextlib
 import fcntl
-import logging
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
-log = logging.getLogger(__name__)
+_TUNSETIFF, _TUNSETPERSIST, _SIOCSIFHWADDR = 0x400454CA, 0x400454CB, 0x8924
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+_ARPHRD_ETHER = 1
 
-_TUNSETIFF, _TUNSETPERSIST = 0x400454CA, 0x400454CB
-_IFF_TAP, _IFF_MULTI_QUEUE, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x0100, 0x1000, 0x4000
-_FLAGS = _IFF_TAP | _IFF_MULTI_QUEUE | _IFF_NO_PI | _IFF_VNET_HDR  # as the engine opens them
+
+def take(name: str, mac: str) -> None:
+    """Makes `name`, or takes it over from a switch that has gone, so that whoever has it open with that MAC
+    address owns it. It has one queue: Open vSwitch opens no other kind. What is in the way is the opener's
+    to say.
+    """
+    request = struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
+    address = struct.pack("16sH6s16x", b"", _ARPHRD_ETHER, bytes.fromhex(mac.replace(":", "")))
+    with contextlib.suppress(OSError), open("/dev/net/tun", "r+b", buffering=0) as queue:
+        fcntl.ioctl(queue, _TUNSETIFF, request)
+        fcntl.ioctl(queue, _SIOCSIFHWADDR, address)
+        fcntl.ioctl(queue, _TUNSETPERSIST, 1)
 
 
 @contextlib.contextmanager
-def kept(names: Iterable[str]) -> Iterator[None]:
-    """The interfaces stay though their ports are taken away inside: each has one queue more meanwhile. One
-    that is not in our network namespace goes with its port.
-    """
-    with contextlib.ExitStack() as stack:
-        held = []
-        for name in names:
-            if not os.path.exists(f"/sys/class/net/{name}/tun_flags"):
-                continue
-            queue = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-            stack.callback(os.close, queue)
-            try:
-                fcntl.ioctl(queue, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _FLAGS))
-            except OSError as error:
-                log.warning("interface %s will not stay: %s", name, error.strerror)
-            else:
-                held.append(queue)
+def kept(names: Collection[str]) -> Iterator[None]:
+    """These interfaces stay, though their ports are taken away inside."""
+    held = [os.dup(descriptor) for descriptor, name in _open() if name in names]
+    try:
         yield
-        for queue in held:
-            fcntl.ioctl(queue, _TUNSETPERSIST, 1)
+    finally:
+        for descriptor in held:
+            fcntl.ioctl(descriptor, _TUNSETPERSIST, 1)
+            os.close(descriptor)
+
+
+def _open() -> Iterator[tuple[int, str]]:
+    """This process's descriptors of TAPs, and their names."""
+    for info in Path("/proc/self/fdinfo").iterdir():
+        with contextlib.suppress(OSError):  # closed by now
+            for line in info.read_text().splitlines():
+                if line.startswith("iff:"):
+                    yield int(info.name), line.removeprefix("iff:").strip()
