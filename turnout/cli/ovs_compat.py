@@ -62,8 +62,8 @@ def ovs_compat() -> None:
     """Stand in for ovs-vswitchd on this machine, and go again.
 
     \b
-    turnout ovs-compat install && systemctl restart ovs-vswitchd
-    turnout ovs-compat remove && systemctl restart ovs-vswitchd
+    turnout ovs-compat install && service openvswitch-switch restart
+    turnout ovs-compat remove && service openvswitch-switch restart
     """
 
 
@@ -89,7 +89,7 @@ def install(root: Path) -> None:
     except BaseException:
         system.remove()
         raise
-    print("installed; now: systemctl restart ovs-vswitchd")
+    print("installed; now: service openvswitch-switch restart")
 
 
 @ovs_compat.command()
@@ -100,7 +100,7 @@ def remove(root: Path) -> None:
     if not system.path(_PROGRAM).exists():
         raise TurnoutError(f"{system.path(_PROGRAM)}: not there; nothing is installed")
     system.remove()
-    print("removed; now: systemctl restart ovs-vswitchd")
+    print("removed; now: service openvswitch-switch restart")
 
 
 class _System:
