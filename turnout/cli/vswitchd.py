@@ -44,6 +44,9 @@ def main() -> None:
             log.error("%s", error)
         print(f"{NAME}: {error}", file=sys.stderr)
         sys.exit(1)
+    except Exception:  # a daemon's standard error is nowhere
+        log.critical("internal error", exc_info=True)
+        raise
 
 
 def _serve(arguments: Arguments) -> None:
