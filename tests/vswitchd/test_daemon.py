@@ -125,10 +125,8 @@ def test_only_the_database_says_what_there_is(vswitchd: Vswitchd, database: Ovsd
     vswitchd.must("ovs-vsctl", "--no-wait", "del-port", "tva")
     vswitchd.start()
     assert database.get("Interface", "tvb", "ofport") == numbers["tvb"]
-    assert json.loads((vswitchd.folder / "turnout.json").read_text())["openflow-ports"].keys() == {
-        "tvb",
-        "tvbr0",
-    }
+    state = vswitchd.folder / "turnout.json"
+    wait_for(lambda: json.loads(state.read_text())["openflow-ports"].keys() == {"tvb", "tvbr0"}, "the file")
     vswitchd.stop("--cleanup")
     vswitchd.must("ovs-vsctl", "--no-wait", "del-br", "tvbr0")
     vswitchd.start()

@@ -104,7 +104,7 @@ def serve(options: Options) -> None:
         state.save(options.state, kept)
 
     def remember() -> None:
-        """What the database or controllers have changed since; a stand-in without ports has nothing to add."""
+        """What the database or controllers have changed since. A stand-in may not have its ports yet."""
         if (switch.config, switch.memory) != (saved, memory) and (switch.memory or not options.stand_in):
             try:
                 save(switch.config)
