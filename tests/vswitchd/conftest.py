@@ -36,19 +36,19 @@ class Vswitchd:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.prefix: Sequence[str] = ()
-        programs, settings = folder / "bin", folder / "turnout.toml"
-        programs.mkdir()
+        programs, self.settings = folder / "bin", folder / "openvswitch" / "turnout.toml"
+        for path in (programs, self.settings.parent):
+            path.mkdir()
         program = programs / NAME
         program.write_text(f"#!{sys.executable}\nfrom turnout.cli.vswitchd import main\n\nmain()\n")
         program.chmod(0o755)
-        settings.write_text('hugepages = "off"\nmbufs = 8192\n')
+        self.settings.write_text('hugepages = "off"\nmbufs = 8192\n')
         self.env = {
             **os.environ,
             **dict.fromkeys(_FOLDERS, str(folder)),
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(Path(turnout.__file__).parents[1]),
             "OVS_SYSLOG_METHOD": "null",
-            "TURNOUT_CONFIG": str(settings),
         }
 
     @property

@@ -63,10 +63,9 @@ def _serve(arguments: Arguments) -> None:
     _detach(arguments)
     if arguments.mlockall and ctypes.CDLL(None, use_errno=True).mlockall(_ALL_WHEN_TOUCHED):
         log.error("mlockall failed: %s", os.strerror(ctypes.get_errno()))
-    config = os.environ.get("TURNOUT_CONFIG")
     daemon.serve(
         daemon.Options(
-            config=Path(config) if config else None,
+            config=arguments.config,
             state=arguments.state,
             socket=arguments.unixctl or arguments.run_dir / f"{NAME}.{os.getpid()}.ctl",
             overrides=arguments.tls,

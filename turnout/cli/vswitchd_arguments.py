@@ -10,6 +10,7 @@ from pathlib import Path
 from turnout.errors import TurnoutError
 
 RUN_DIR, LOG_DIR, STATE_DIR = "/var/run/openvswitch", "/var/log/openvswitch", "/var/lib/openvswitch"
+CONFIG, STATE = "turnout.toml", "turnout.json"
 
 HELP = f"""\
 ovs-vswitchd: Turnout in the place of the Open vSwitch daemon
@@ -36,8 +37,8 @@ where DATABASE is a socket on which ovsdb-server is listening
   -V, --version           display version information
 
 OVS_RUNDIR, OVS_LOGDIR and OVS_DBDIR say where these files are. CPUs come from the database
-(other_config:pmd-cpu-mask) when the daemon starts, other settings of the switch from the TOML file that
-TURNOUT_CONFIG names."""
+(other_config:pmd-cpu-mask) when the daemon starts, other settings of the switch from
+/etc/openvswitch/turnout.toml, if it is there."""
 
 _IGNORED = (
     *("disable-system", "disable-system-route", "no-self-confinement", "peer-ca-cert="),
@@ -56,13 +57,14 @@ _SHORT = {"-h": "help", "-V": "version", "-p": "private-key", "-c": "certificate
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What was asked. shows: "help", "version", or "" to serve. state: the state file. tls: settings → files.
-    ignored: options that mean nothing here.
+    """What was asked. shows: "help", "version", or "" to serve. config: the TOML file, if it is there. state:
+    the state file. tls: settings → files. ignored: options that mean nothing here.
     """
 
     shows: str = ""
     database: str
     run_dir: Path
+    config: Path | None
     state: Path
     log_file: Path | None = None
     pid_file: Path | None = None
@@ -94,12 +96,14 @@ def parse(words: Sequence[str]) -> Arguments:
         raise TurnoutError("Using --dpdk to configure DPDK is not supported.")
     if "bootstrap-ca-cert" in given:
         raise TurnoutError("--bootstrap-ca-cert: not implemented; name the file with --ca-cert")
-    run_dir = _folder("OVS_RUNDIR", RUN_DIR)
+    run_dir, etc = _folder("OVS_RUNDIR", RUN_DIR), _folder("OVS_SYSCONFDIR", "/etc") / "openvswitch"
+    config = etc / CONFIG
     return Arguments(
         shows=next((name for name in ("help", "version") if name in given), ""),
         database=rest[0] if rest else f"unix:{run_dir}/db.sock",
         run_dir=run_dir,
-        state=_state_folder() / "turnout.json",
+        config=config if config.exists() else None,
+        state=_folder("OVS_DBDIR", str(etc) if "OVS_SYSCONFDIR" in os.environ else STATE_DIR) / STATE,
         log_file=_file(given.get("log-file"), _folder("OVS_LOGDIR", LOG_DIR), "ovs-vswitchd.log"),
         pid_file=_file(given.get("pidfile"), run_dir, "ovs-vswitchd.pid"),
         unixctl=_file(given.get("unixctl"), run_dir, ""),
@@ -126,12 +130,6 @@ def _spelled(word: str) -> str:
 
 def _folder(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable) or default)
-
-
-def _state_folder() -> Path:
-    """Where the database's file is."""
-    above = os.environ.get("OVS_SYSCONFDIR")
-    return _folder("OVS_DBDIR", f"{above}/openvswitch" if above else STATE_DIR)
 
 
 def _file(value: str | None, folder: Path, default: str) -> Path | None:
