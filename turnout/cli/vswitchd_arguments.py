@@ -44,12 +44,12 @@ _IGNORED = (
     *("disable-system", "disable-system-route", "no-self-confinement", "peer-ca-cert="),
     *("ssl-protocols=", "ssl-ciphers="),
 )
-_MAYBE = ("pidfile", "log-file", "verbose")  # with a value or without one
+_MAYBE = ("--pidfile", "--log-file", "--verbose")  # with a value or without one
 _OPTIONS = (
     *("help", "version", "detach", "monitor", "no-chdir", "overwrite-pidfile", "mlockall", "dpdk"),
     *("private-key=", "certificate=", "ca-cert=", "bootstrap-ca-cert="),
     *("user=", "syslog-method=", "syslog-target=", "unixctl="),
-    *(f"{name}=" for name in _MAYBE),
+    *(f"{name[2:]}=" for name in _MAYBE),
     *_IGNORED,
 )
 _SHORT = {"-h": "help", "-V": "version", "-p": "private-key", "-c": "certificate", "-C": "ca-cert"}
@@ -125,7 +125,7 @@ def _spelled(word: str) -> str:
     """getopt knows no value that may be missing: it gets an empty one."""
     if word.startswith("-v"):
         return f"--verbose={word[2:]}"
-    return f"{word}=" if word.removeprefix("--") in _MAYBE else word
+    return f"{word}=" if word in _MAYBE else word
 
 
 def _folder(variable: str, default: str) -> Path:
