@@ -92,7 +92,9 @@ class QueueStats:
 
 @dataclass(frozen=True, kw_only=True)
 class PortView:
-    """A port and its device; `error` says why it has none, "" if all is well. ofport: its OpenFlow number."""
+    """A port and its device; `error` says why it has none, or what the database wants in vain; "" if all is
+    well. ofport: its OpenFlow number.
+    """
 
     name: str
     number: int

@@ -194,11 +194,8 @@ class Switch:
         """Makes the whole of `config` so, touching only what differs. Settings of the switch itself cannot
         change. tolerant: a port that cannot be attached is kept with its error and tried again.
         """
-        for key, value in non_defaults(replace(config, bridges=self._config.bridges)).items():
-            if value != non_defaults(self._config).get(key):
-                raise ConfigError(key, "cannot change while the switch runs; restart it")
         with self._lock:
-            self._change(replace(self._config, bridges=config.bridges), tolerant=tolerant)
+            self._change(edit.replace_bridges(self._config, config), tolerant=tolerant)
 
     def set_tls(self, *, private_key: str = "", certificate: str = "", ca_cert: str = "") -> None:
         """The PEM files for controllers over TLS from now on, all three or none. Each connection reads them;
@@ -209,11 +206,11 @@ class Switch:
                 replace(self._config, private_key=private_key, certificate=certificate, ca_cert=ca_cert)
             )
 
-    def check_port(self, port: Port) -> str:
+    def check_port(self, port: Port, *, host: bool = False) -> str:
         """ConfigError if no such port can be; else what only one port can own ("socket /run/vm1.sock"), or
-        "".
+        "". host: nor if this host does not let a port be that is new, or claims something new.
         """
-        return self._reconciler.check_port(port)
+        return self._reconciler.check_port(port, host=host)
 
     def add_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
         """Adds a bridge without ports: `add_bridge("br0", mac_aging=60)`.
@@ -472,6 +469,7 @@ class Switch:
             self._datapath.age()
             self._flow.tick(now)
             self._meter.sample(self._datapath, now)
+            self._reconciler.let_go()
             if now >= self._next_retry:
                 self._next_retry = now + _RETRY
                 self._reconciler.retry()

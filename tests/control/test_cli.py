@@ -75,7 +75,7 @@ def test_errors(cli: Cli) -> None:
         ),
         (
             ["add-port", "br0", "n2", "type=null", "tag=5000"],
-            "turnout: port.n2.tag: expected 1..4094, got 5000; ",
+            "turnout: port.n2.tag: expected 0..4095, got 5000; ",
         ),
         (
             ["add-port", "br0", "n2", "type=vhost"],

@@ -17,10 +17,10 @@ PORT = '[bridge.br0.port.vm1]\ntype = "tap"\n'
 VM1 = "bridge.br0.port.vm1"
 
 BAD_TOML = [
-    (PORT + "tag = 5000", f"{VM1}.tag: expected 1..4094, got 5000; leave it out for no VLAN"),
+    (PORT + "tag = 5000", f"{VM1}.tag: expected 0..4095, got 5000; leave it out for no VLAN"),
     (PORT + "tag = 'x'", f"{VM1}.tag: expected int, got 'x'"),
     (PORT + "tag = true", f"{VM1}.tag: expected int, got True"),
-    (PORT + "trunks = [1, 4095]", f"{VM1}.trunks: expected 1..4094, got 4095"),
+    (PORT + "trunks = [1, 4096]", f"{VM1}.trunks: expected 0..4095, got 4096"),
     (PORT + "trunks = 7", f"{VM1}.trunks: expected array, got 7"),
     (PORT + "trunks = [1, 'b']", f"{VM1}.trunks: expected int, got [1, 'b']"),
     (
@@ -75,7 +75,8 @@ BAD_TOML = [
     (
         "[bridge.br0]\nstp = true",
         "bridge.br0.stp: no such setting; there are: mac-aging, mac-table-size, controllers, fail-mode, "
-        "protocols, datapath-id, flow-limit, overflow-policy, controller-rate-limit, controller-burst-limit, "
+        "protocols, datapath-id, flow-limit, overflow-policy, table-limits, controller-rate-limit, "
+        "controller-burst-limit, controller-max-backoff, controller-inactivity-probe, controller-async, "
         "restore-flows, port",
     ),
     (
@@ -113,6 +114,15 @@ BAD_TOML = [
         "bridge.br0.datapath-id: expected 16 hex digits, got '12'",
     ),
     ("[bridge.br0]\nflow-limit = 0", "bridge.br0.flow-limit: expected 1..4294967295, got 0"),
+    (
+        "[bridge.br0]\ntable-limits = '1:2:perhaps'",
+        "bridge.br0.table-limits: expected TABLE:FLOWS[:evict],… such as 0:100,5:20:evict, got '1:2:perhaps'",
+    ),
+    ("[bridge.br0]\ntable-limits = '254:2'", "bridge.br0.table-limits: expected 0..253, got 254"),
+    (
+        "[bridge.br0]\ncontroller-max-backoff = 9",
+        "bridge.br0.controller-max-backoff: expected 1000..3600000, got 9",
+    ),
     (PORT + "ofport-request = 65280", f"{VM1}.ofport-request: expected 0..65279, got 65280"),
     (
         "[bridge.br0.port.br0]\ntype = 'tap'",
@@ -213,7 +223,7 @@ ports = st.builds(
     name=names,
     type=st.sampled_from(["tap", "null"]),
     options=options,
-    trunks=st.lists(st.integers(1, 4094), max_size=4).map(tuple),
+    trunks=st.lists(st.integers(0, 4095), max_size=4).map(tuple),
     mtu=st.integers(68, 9702),
     n_rxq=st.integers(1, 64),
 )
@@ -273,7 +283,7 @@ BAD_COLUMNS = [
     ("tag", "port.vm1: expected key=value, got 'tag'"),
     ("tag=x", "port.vm1.tag: expected int, got 'x'"),
     ("tag=-1", "port.vm1.tag: expected int, got '-1'"),
-    ("trunks=1-5000", "port.vm1.trunks: expected 1..4094, got 4095"),
+    ("trunks=1-5000", "port.vm1.trunks: expected 0..4095, got 4096"),
     ("trunks=a", "port.vm1.trunks: expected array, got 'a'"),
     ("options:=1", "port.vm1: no such column 'options:'; there are: "),
     ("external_ids:x=1", "port.vm1: no such column 'external_ids:x'; there are: type, tag, trunks, "),

@@ -85,7 +85,7 @@ def test_errors_at_start(daemon: Daemon) -> None:
     assert failing(daemon, "--socket=/none/t.ctl").startswith("turnout: control socket /none/t.ctl: ")
     (folder / "bad.toml").write_text('[bridge.br0.port.vm1]\ntype = "tap"\ntag = 5000\n')
     assert failing(daemon, f"--config={folder}/bad.toml") == (
-        f"turnout: {folder}/bad.toml: bridge.br0.port.vm1.tag: expected 1..4094, got 5000; "
+        f"turnout: {folder}/bad.toml: bridge.br0.port.vm1.tag: expected 0..4095, got 5000; "
         "leave it out for no VLAN"
     )
     (folder / "type.toml").write_text('[bridge.br0.port.vm1]\ntype = "vhostuser"\n')

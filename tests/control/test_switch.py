@@ -140,7 +140,7 @@ ERRORS = [
         {"type": "null", "rxq_affinity": "0:999"},
         r"^port\.p\.rxq-affinity: no worker on core 999; workers are on: ",
     ),
-    ({"type": "null", "tag": 5000}, r"^port\.p\.tag: expected 1\.\.4094, got 5000"),
+    ({"type": "null", "tag": 5000}, r"^port\.p\.tag: expected 0\.\.4095, got 5000"),
 ]
 
 

@@ -4,8 +4,10 @@
 from pathlib import Path
 
 from tests.control.conftest import Daemon, wait_for
-from tests.control.test_openflow import Controller, free_port, listening, make_pki
+from tests.control.test_openflow import Controller, free_port, listening, make_pki, message
 from turnout.lab.ovsdb import OvsdbServer
+
+_ECHO_REQUEST, _PORT_STATUS, _BARRIER = 2, 12, 20
 
 
 def column(database: OvsdbServer, name: str) -> str:
@@ -36,7 +38,7 @@ def test_one_that_calls_us(database: OvsdbServer, switch: Daemon) -> None:
     number = free_port()
     database.line(f"add-br tdbr0 -- set-controller tdbr0 ptcp:{number}:127.0.0.1")
     database.vsctl("set", "bridge", "tdbr0", "protocols=OpenFlow13,OpenFlow15")
-    database.line("set controller tdbr0 inactivity_probe=10000 connection_mode=out-of-band")
+    database.line("set controller tdbr0 inactivity_probe=10000 connection_mode=out-of-band local_ip=1.2.3.4")
     assert column(database, "is_connected") == "false"
     controller = Controller.calls(("127.0.0.1", number)).greet()
     wait_for(lambda: column(database, "is_connected") == "true", "the controller")
@@ -44,8 +46,29 @@ def test_one_that_calls_us(database: OvsdbServer, switch: Daemon) -> None:
     wait_for(lambda: column(database, "is_connected") == "false", "its going")
     _, log = switch.stop()
     assert "OpenFlow15 is not implemented yet" in log
-    assert f"controller ptcp:{number}:127.0.0.1.inactivity_probe: not implemented yet" in log
+    assert f"controller ptcp:{number}:127.0.0.1.local_ip: not implemented yet" in log
+    assert "inactivity_probe" not in log
     assert "connection_mode" not in log
+
+
+def test_what_a_controller_gets_unasked(database: OvsdbServer, switch: Daemon) -> None:
+    """Nothing, without asynchronous messages; and a sign of life is asked for when the probe's time is up."""
+    assert switch.process
+    number = free_port()
+    database.line(f"add-br tdbr0 -- set-controller tdbr0 ptcp:{number}:127.0.0.1")
+    quiet, told = False, True
+    for wanted in (told, quiet):
+        database.line(f"set controller tdbr0 enable_async_messages={str(wanted).lower()}")
+        controller = Controller.calls(("127.0.0.1", number)).greet()
+        controller.barrier()
+        database.line(f"add-port tdbr0 tdp{wanted:d} -- set interface tdp{wanted:d} type=internal")
+        controller.sock.sendall(message(_BARRIER))
+        assert controller.next()[1] == (_PORT_STATUS if wanted else _BARRIER + 1)
+        controller.close()
+    database.line("set controller tdbr0 inactivity_probe=1000")
+    controller = Controller.calls(("127.0.0.1", number)).greet()
+    assert controller.sock.recv(8)[1] == _ECHO_REQUEST
+    controller.close()
 
 
 def test_a_target_that_cannot_be_leaves_the_others(database: OvsdbServer, switch: Daemon) -> None:

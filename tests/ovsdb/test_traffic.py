@@ -39,6 +39,6 @@ def test_over_a_patch(database: OvsdbServer, switch: Daemon) -> None:
             space.take(name, f"10.0.0.{number}/24")
         database.line("add-port tdbr0 pa -- set interface pa type=patch options:peer=pb")
         database.line("add-port tdbr1 pb -- set interface pb type=patch options:peer=pa")
-        a.ping("10.0.0.2")
+        wait_for(lambda: a.reaches("10.0.0.2"), "the first echo")
         database.vsctl("del-port", "pa")
         assert not a.reaches("10.0.0.2", wait=0.3)

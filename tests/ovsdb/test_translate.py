@@ -10,7 +10,7 @@ import pytest
 from turnout.config import model
 from turnout.control import ports
 from turnout.control.ports import Place
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port
+from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
 from turnout.ovsdb.translate import Desired, translate
 
 
@@ -53,7 +53,6 @@ def only(desired: Desired, name: str) -> model.Port:
         ("dpdk", {"dpdk-devargs": "net_null0"}, "dpdk", {"dpdk-devargs": "net_null0"}),
         ("dpdkvhostuser", {}, "vhost-user", {}),
         ("dpdkvhostuserclient", {"vhost-server-path": "/run/a"}, "vhost-user-client", {"path": "/run/a"}),
-        ("patch", {"peer": "q"}, "patch", {"peer": "q"}),
         ("memif", {"id": "1"}, "memif", {"id": "1"}),
     ],
 )
@@ -61,6 +60,17 @@ def test_types(type: str, options: dict[str, str], kind: str, ours: dict[str, st
     desired = run(bridge("br0", port("p", type, {"options": options})))
     assert (only(desired, "p").type, only(desired, "p").options) == (kind, ours)
     assert (desired.errors, desired.notes) == ({}, ())
+
+
+def test_patch_ports() -> None:
+    """One without its other end is made, and says so as Open vSwitch does."""
+    ends = [port(name, "patch", {"options": {"peer": peer}}) for name, peer in (("p", "q"), ("q", "p"))]
+    both = run(bridge("br0", ends[0]), bridge("br1", ends[1]))
+    assert (only(both, "p").type, only(both, "p").options) == ("patch", {"peer": "q"})
+    assert both.errors == {}
+    one = run(bridge("br0", ends[0]))
+    assert only(one, "p") == only(both, "p")
+    assert one.errors == {"p": "No usable peer 'q' exists in 'netdev' datapath."}
 
 
 def test_all_of_an_interface() -> None:
@@ -90,7 +100,6 @@ def test_all_of_an_interface() -> None:
         (port("p", "geneve"), "geneve is not implemented yet"),
         (port("p", "what"), "unknown type what"),
         (port("p", "dpdkvhostuserclient"), "vhost-server-path: missing"),
-        (port("p", tag=0), "expected 1..4094, got 0"),
         (port("p", tag=5, vlan_mode="dot1q-tunnel"), "dot1q-tunnel is not implemented yet"),
         (port("p", vlan_mode="native-tagged"), "needs a native VLAN"),
         (port("a name", "internal"), "bad name"),
@@ -162,9 +171,10 @@ def test_a_bridge() -> None:
             protocols=("OpenFlow13", "OpenFlow15"),
             other_config=other,
             controllers=(
-                Controller(uuid=uuid4(), target="tcp:127.0.0.1", rate_limit=500),
+                Controller(uuid=uuid4(), target="tcp:127.0.0.1", rate_limit=500, max_backoff=2000),
                 Controller(uuid=uuid4(), target="tcp:nowhere"),
             ),
+            flow_tables=(FlowTable(number=3, flow_limit=9, overflow_policy="evict", not_yet=("groups",)),),
             not_yet=("netflow",),
         )
     )
@@ -172,7 +182,17 @@ def test_a_bridge() -> None:
     assert (found.mac_aging, found.mac_table_size, found.datapath_id) == (60, 65536, "00000000000000ab")
     assert (found.fail_mode, found.protocols) == ("secure", ("OpenFlow13",))
     assert (found.controllers, found.controller_rate_limit) == (("tcp:127.0.0.1",), 500)
-    for said in ("mac-table-size", "stp-priority", "OpenFlow15", "nowhere", "limits of", "netflow"):
+    assert (found.controller_max_backoff, found.controller_inactivity_probe) == (2000, 5000)
+    assert found.limits == {3: (9, True)}
+    for said in (
+        "mac-table-size",
+        "stp-priority",
+        "OpenFlow15",
+        "nowhere",
+        "limits and times of",
+        "netflow",
+        ":3.groups",
+    ):
         assert sum(said in note for note in desired.notes) == 1, said
 
 
@@ -183,5 +203,9 @@ def test_too_many() -> None:
 
 
 def test_settings_of_the_start_are_said() -> None:
-    notes = run(other_config={"dpdk-init": "true", "pmd-cpu-mask": "6", "x": "y"}).notes
-    assert notes == ("Open_vSwitch other_config:pmd-cpu-mask: without effect; see turnout serve --help",)
+    settings = {"dpdk-init": "true", "pmd-cpu-mask": "6", "max-idle": "10", "x": "y"}
+    assert run(other_config=settings, not_yet=("Flow_Sample_Collector_Set",)).notes == (
+        "Flow_Sample_Collector_Set: not implemented yet",
+        "Open_vSwitch other_config:pmd-cpu-mask: without effect; see turnout serve --help",
+        "Open_vSwitch other_config:max-idle: without effect",
+    )

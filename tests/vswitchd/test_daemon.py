@@ -197,7 +197,7 @@ def test_an_empty_database_is_an_answer(vswitchd: Vswitchd, database: OvsdbServe
     """As Open vSwitch's, the parent does not wait for `ovs-vsctl init`."""
     database.kill()
     database.create()
-    database.start(initialised=False)
+    database.start(init=False)
     vswitchd.start()
     database.vsctl("--no-wait", "init")
     database.vsctl("add-br", "tvbr0")

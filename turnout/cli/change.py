@@ -66,7 +66,8 @@ def add_br(bridge: str, columns: tuple[str, ...], may_exist: bool, socket: Path)
     \b
     Keys: other_config:mac-aging-time other_config:mac-table-size other_config:datapath-id
           controller fail_mode protocols controller_rate_limit controller_burst_limit
-          flow_limit overflow_policy restore_flows
+          max_backoff inactivity_probe enable_async_messages
+          flow_limit overflow_policy table_limits restore_flows
     """
     client.request(socket, "turnout/add-br", *_flags(may_exist=may_exist), bridge, *columns)
 

@@ -55,9 +55,10 @@ def _port_line(port: dict[str, Any]) -> str:
         parts.append(f"mtu={port['mtu']}")
     if port["n_rxq"] > 1:
         parts.append(f"n_rxq={port['n_rxq']}")
+    parts.append("[green]up[/]" if port["link_up"] else "[yellow]down[/]")
     if port["error"]:
-        return " ".join([*parts, f"[red]error: {port['error']}[/]"])
-    return " ".join([*parts, "[green]up[/]" if port["link_up"] else "[yellow]down[/]"])
+        parts.append(f"[red]error: {port['error']}[/]")
+    return " ".join(parts)
 
 
 @click.command()

@@ -41,8 +41,15 @@ BRIDGE_COLUMNS: Mapping[str, str] = {
     "other_config:datapath-id": "datapath-id",
     "flow_limit": "flow-limit",
     "overflow_policy": "overflow-policy",
+    "table_limits": "table-limits",
     "controller_rate_limit": "controller-rate-limit",
     "controller_burst_limit": "controller-burst-limit",
+    "max_backoff": "controller-max-backoff",
+    "controller_max_backoff": "controller-max-backoff",
+    "inactivity_probe": "controller-inactivity-probe",
+    "controller_inactivity_probe": "controller-inactivity-probe",
+    "enable_async_messages": "controller-async",
+    "controller_async": "controller-async",
     "restore_flows": "restore-flows",
 }
 # what Open vSwitch has and its users' scripts set, and what changes nothing here: control is never in-band,
@@ -60,6 +67,7 @@ OPTION_ALIASES: Mapping[str, str] = {"vhost-server-path": "path"}
 _NUMERIC = {
     *("tag", "mtu", "n-rxq", "n-rxq-desc", "n-txq-desc", "ofport-request"),
     *("mac-aging", "mac-table-size", "flow-limit", "controller-rate-limit", "controller-burst-limit"),
+    *("controller-max-backoff", "controller-inactivity-probe"),
 }
 _NUMBERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
@@ -114,7 +122,7 @@ def _value(setting: str, text: str) -> object:
     if setting in ("controllers", "protocols"):
         inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
         return [word.strip('"') for word in re.split(r"[,\s]+", inner) if word]
-    if setting == "restore-flows":
+    if setting in ("restore-flows", "controller-async"):
         return {"true": True, "false": False}.get(text.lower(), text)
     if setting in _NUMERIC and re.fullmatch(r"\d{1,10}", text):
         return int(text)

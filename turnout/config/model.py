@@ -23,6 +23,7 @@ MAX_BRIDGES, MAX_PORTS = 256, 4095  # the engine's
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
 _AFFINITY = re.compile(r"\d+:\d+(,\d+:\d+)*")
+_TABLE_LIMITS = re.compile(r"\d{1,3}:\d{1,10}(:evict)?(,\d{1,3}:\d{1,10}(:evict)?)*")
 _DATAPATH_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
@@ -68,9 +69,9 @@ class Port:
         where = f"port.{self.name}"
         _check_name(where, self.name)
         if self.tag is not None:
-            _check_range(f"{where}.tag", self.tag, 1, 4094, "leave it out for no VLAN")
+            _check_range(f"{where}.tag", self.tag, 0, 4095, "leave it out for no VLAN")
         for vlan in self.trunks:
-            _check_range(f"{where}.trunks", vlan, 1, 4094)
+            _check_range(f"{where}.trunks", vlan, 0, 4095)
         mode = self.effective_vlan_mode
         if mode == "access" and self.tag is None:
             raise ConfigError(f"{where}.vlan-mode", "access needs a VLAN; set tag")
@@ -118,8 +119,11 @@ class Bridge:
     "unix:PATH", or to be called by them "ptcp:PORT", "pssl:…", "punix:PATH"). fail_mode: what to do while
     none answers: learn and forward by itself, or (secure) only what flows say. protocols: OpenFlow versions
     to speak; empty: all. datapath_id: 16 hex digits; "": one of the bridge's own. flow_limit: flows in each
-    table; overflow_policy: whether a full one refuses more or evicts others. controller_rate_limit,
-    controller_burst_limit: packets sent up to each controller, a second and at once; rate 0: no limit.
+    table; overflow_policy: whether a full one refuses more or evicts others; table_limits: the same of single
+    tables ("0:100,5:20:evict"). controller_rate_limit, controller_burst_limit: packets sent up to each
+    controller, a second and at once; rate 0: no limit. controller_max_backoff: ms between tries to connect,
+    at most. controller_inactivity_probe: ms of silence before a controller is asked for a sign of life; 0:
+    never. controller_async: whether controllers get packets and other messages that they have not asked for.
     restore_flows: flows, groups and meters come back after a restart.
     """
 
@@ -133,8 +137,12 @@ class Bridge:
     datapath_id: str = ""
     flow_limit: int = 4_294_967_295
     overflow_policy: OverflowPolicy = "refuse"
+    table_limits: str = ""
     controller_rate_limit: int = 1000
     controller_burst_limit: int = 250
+    controller_max_backoff: int = 8000
+    controller_inactivity_probe: int = 5000
+    controller_async: bool = True
     restore_flows: bool = False
 
     def __post_init__(self) -> None:
@@ -155,6 +163,24 @@ class Bridge:
         _check_range(f"{where}.flow-limit", self.flow_limit, 1, 4_294_967_295)
         _check_range(f"{where}.controller-rate-limit", self.controller_rate_limit, 0, 10_000_000)
         _check_range(f"{where}.controller-burst-limit", self.controller_burst_limit, 1, 1_000_000)
+        _check_range(f"{where}.controller-max-backoff", self.controller_max_backoff, 1000, 3_600_000)
+        _check_range(f"{where}.controller-inactivity-probe", self.controller_inactivity_probe, 0, 3_600_000)
+        if self.table_limits and not _TABLE_LIMITS.fullmatch(self.table_limits):
+            raise ConfigError(
+                f"{where}.table-limits",
+                f"expected TABLE:FLOWS[:evict],… such as 0:100,5:20:evict, got {self.table_limits!r}",
+            )
+        for table in self.limits:
+            _check_range(f"{where}.table-limits", table, 0, 253)
+
+    @property
+    def limits(self) -> dict[int, tuple[int, bool]]:
+        """`table_limits` as table → flows, and whether others are evicted for more."""
+        found = {}
+        for text in filter(None, self.table_limits.split(",")):
+            table, flows, *evict = text.split(":")
+            found[int(table)] = int(flows), bool(evict)
+        return found
 
 
 def _is_local(port: Port, bridge: str) -> bool:

@@ -34,8 +34,12 @@ class BridgeSettings(TypedDict, total=False):
     datapath_id: str
     flow_limit: int
     overflow_policy: OverflowPolicy
+    table_limits: str
     controller_rate_limit: int
     controller_burst_limit: int
+    controller_max_backoff: int
+    controller_inactivity_probe: int
+    controller_async: bool
     restore_flows: bool
 
 

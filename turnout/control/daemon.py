@@ -17,8 +17,8 @@ from turnout.config import state, toml
 from turnout.config.model import Config
 from turnout.config.state import PortMemory
 from turnout.config.tree import from_tree, to_tree
-from turnout.control import paths, taps
-from turnout.control.commands import Commands
+from turnout.control import paths, tap
+from turnout.control.commands import Commands, Standalone
 from turnout.control.loop import READ, Loop
 from turnout.control.unixctl import Command, Server
 from turnout.errors import TurnoutError
@@ -131,13 +131,12 @@ def serve(options: Options) -> None:
         )
         if not options.stand_in:
             save(config)
-        asked = Commands(switch, save, stop, authority=options.ovsdb)
-        asked.table["version"] = Command(lambda _: options.version)
-        commands |= asked.table
         database: Vswitchd | None = None
         if options.ovsdb:
             database = Vswitchd(switch, loop, options.ovsdb)
             stack.callback(database.close)
+        asked = Commands(switch, database or Standalone(switch, save), stop, options.version)
+        commands |= asked.table
         cores = ",".join(map(str, switch.show().cores))
         log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)
         next_tick = 0.0
@@ -156,7 +155,7 @@ def serve(options: Options) -> None:
         log.info("stopping")
         remember()
         if keeps:
-            stack.enter_context(taps.kept(_internal(switch)))
+            stack.enter_context(tap.left(_internal(switch)))
             stack.callback(switch.close)
 
 

@@ -82,7 +82,8 @@ class Place:
 class Device:
     """What the engine's attach() takes, or attach_tap() if `tap` names an interface: then without devargs.
 
-    claim: what only one device of a process can own, "" for nothing.
+    claim: what only one device of a process can own, "" for nothing. below: the kernel interface of our
+    namespace that it is on top of and has not made.
     """
 
     devargs: str
@@ -94,6 +95,7 @@ class Device:
     netns: str = ""
     claim: str = ""
     tap: str = ""
+    below: str = ""
     mac: str = ""
 
 
@@ -268,6 +270,7 @@ TYPES: Mapping[str, PortType] = {
 _DRIVER_NAMES = {"net_vhost": {"path": "iface"}}  # our option → the driver's name for it
 _NOT_DEVARGS = {"netns"}
 _TAPS = ("tap", "internal")
+_ON_TOP = ("af_packet", "af_xdp")
 
 
 def options_of(port: Port, place: Place) -> dict[str, str]:
@@ -326,6 +329,7 @@ def device(port: Port, place: Place) -> Device | None:
         netns=options.get("netns", ""),
         claim=kind.claim(options),
         tap=options["iface"] if port.type in _TAPS else "",
+        below=options["iface"] if port.type in _ON_TOP and not options.get("netns") else "",
         mac=options.get("mac", ""),
     )
 

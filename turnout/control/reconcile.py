@@ -8,7 +8,9 @@ owns (its socket, its interface, its name) waits until that is gone, which takes
 fails the old one comes back.
 """
 
+import contextlib
 import logging
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +18,7 @@ from functools import cached_property
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
 from turnout.config.state import PortMemory
-from turnout.control import ofport, ports, rxq, taps
+from turnout.control import ofport, ports, rxq, tap
 from turnout.control.ports import Place
 from turnout.errors import TurnoutError
 
@@ -30,6 +32,7 @@ class Attached:
     """A port as it is. device: the engine's; NO_DEVICE for a patch port or one that failed with `error`.
 
     number: the datapath's. ofport: OpenFlow's, of its bridge. config: OFPPC_* bits that a controller has set.
+    interface: the kernel's number of the one that the device is on top of; 0: none that may go.
     """
 
     number: int
@@ -40,6 +43,7 @@ class Attached:
     device: int = NO_DEVICE
     claim: str = ""
     rxqs: int = 0
+    interface: int = 0
     error: str = ""
 
 
@@ -190,7 +194,17 @@ class Reconciler:
         except BaseException:
             self._detach(added)
             raise
-        self._detach(steps.leave)
+        with contextlib.ExitStack() as stack:
+            for new in steps.swap:
+                stack.enter_context(self._kept(new.port))
+            self._swap(steps, before, added, tolerant)
+
+    def _swap(self, steps: Plan, before: Actual, added: list[Attached], tolerant: bool) -> None:
+        """Takes away what is to leave, then puts there what had to wait for it."""
+        devices = ((new.port, ports.device(new.port, self._place)) for new in steps.swap)
+        taps = {device.tap for port, device in devices if device and _passed_on(port, device)}
+        with tap.left({name for name in taps if tap.has_one_queue(name)}):
+            self._detach(steps.leave)
         if not steps.swap:
             return
         swapped: list[Attached] = []
@@ -205,10 +219,22 @@ class Reconciler:
             self._detach(added)
             raise
 
-    def check_port(self, port: Port) -> str:
-        """ConfigError if no such port can be; else its claim."""
+    def _kept(self, port: Port) -> contextlib.AbstractContextManager[None]:
+        """Keeps what of a port's device may outlive it: a TAP stays the kernel's interface that it is."""
+        device = ports.device(port, self._place)
+        return (
+            tap.kept(device.tap) if device and device.tap and not device.netns else contextlib.nullcontext()
+        )
+
+    def check_port(self, port: Port, *, host: bool = False) -> str:
+        """ConfigError if no such port can be; else its claim. host: nor if this host does not let it be, as
+        far as another port has not got what it claims.
+        """
         ports.check_pins(port, self._cores)
-        return ports.claim_of(port, self._place)
+        claim = ports.claim_of(port, self._place)
+        if host and claim not in {a.claim for a in self.actual.ports.values() if a.claim}:
+            ports.check_host(port, self._place)
+        return claim
 
     def retry(self) -> None:
         """Tries again to attach the ports that failed."""
@@ -221,6 +247,30 @@ class Reconciler:
         for port in back:
             if not port.error:
                 log.info("port %s: attached", port.port.name)
+
+    def let_go(self) -> None:
+        """Detaches ports whose kernel interface has gone, or is another by now; `retry` attaches them when
+        it is back.
+        """
+        if not any(a.interface for a in self.actual.ports.values()):
+            return
+        there = set(_interface_numbers().values())
+        lost = [a for a in self.actual.ports.values() if a.interface and a.interface not in there]
+        if lost:
+            errors = [
+                replace(
+                    a,
+                    device=NO_DEVICE,
+                    rxqs=0,
+                    interface=0,
+                    error=f"port.{a.port.name}: its interface has gone",
+                )
+                for a in lost
+            ]
+            self._publish(replace(self.actual, ports={**self.actual.ports, **_by_name(*errors)}))
+            self._detach(lost)
+            for port in errors:
+                log.warning("%s; trying again every few seconds", port.error)
 
     def set_port_config(self, name: str, config: int) -> None:
         """Gives a port these OFPPC_* bits."""
@@ -266,11 +316,12 @@ class Reconciler:
             if device is None:
                 return new
             ports.check_host(new.port, place)
-            if new.port.type == "internal" and device.rxqs == 1 and not device.netns:
-                taps.take(device.tap, device.mac)
+            if _passed_on(new.port, device):
+                tap.take(device.tap, device.mac)
             handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
-            return replace(new, device=handle, claim=device.claim, rxqs=rxqs, error="")
+            below = _interface_numbers().get(device.below, 0) if device.below else 0
+            return replace(new, device=handle, claim=device.claim, rxqs=rxqs, interface=below, error="")
         except (TurnoutError, _engine.EngineError, OSError) as error:
             text = str(error)
             if not text.startswith(prefix := f"port.{new.port.name}"):
@@ -318,6 +369,16 @@ class Reconciler:
             [_engine.QueueSpec(port=p, queue=q, worker=w) for (p, q), w in assignment.items()],
         )
         self.actual, self.assignment = state, dict(assignment)
+
+
+def _interface_numbers() -> dict[str, int]:
+    """The kernel's interfaces in our namespace."""
+    return {name: number for number, name in socket.if_nameindex()}
+
+
+def _passed_on(port: Port, device: ports.Device) -> bool:
+    """Whether its interface is one that may be another switch's before and after."""
+    return port.type == "internal" and device.rxqs == 1 and not device.netns
 
 
 def _by_name(*states: Attached) -> dict[str, Attached]:

@@ -39,7 +39,8 @@ class OvsNetdev:
     def start(self) -> None:
         """LabError if the switch doesn't come up within 30 s."""
         run("ovsdb-tool", "create", f"{self.rundir}/conf.db", _SCHEMA)
-        self._run("ovsdb-server", f"{self.rundir}/conf.db", f"--remote=punix:{self.rundir}/db.sock")
+        remotes = f"punix:{self.rundir}/db.sock", "db:Open_vSwitch,Open_vSwitch,manager_options"
+        self._run("ovsdb-server", f"{self.rundir}/conf.db", *(f"--remote={remote}" for remote in remotes))
         self.vsctl("--no-wait", "init")
         self._run("ovs-vswitchd", f"unix:{self.rundir}/db.sock", "--disable-system", binary=_VSWITCHD)
         # A change makes ovs-vsctl wait until the switch has applied all of the database.

@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from turnout.ovsdb import schema
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port, Tls
+from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port, Tls
 
-_AS_EVER = ([False], ["off"], ["out-of-band"])  # what is so without being set
+# what is so without being set; there is one datapath, which bridges of either type have
+_AS_EVER = ([False], ["off"], ["out-of-band"], ["primary"], "netdev", "system")
+_TABLES_NOT_YET = ("Flow_Sample_Collector_Set",)  # of those that nothing we read refers to
 
 
 class Reader:
@@ -19,7 +21,7 @@ class Reader:
     def __init__(self) -> None:
         self._bridges: dict[UUID, Bridge] = {}
         self._ports: dict[UUID, Port] = {}
-        self._owners: dict[UUID, UUID] = {}  # interface → port; port, controller → bridge
+        self._owners: dict[UUID, UUID] = {}  # interface → port; port, controller, flow table → bridge
 
     def read(self, tables: Any, changed: Set[UUID] | None) -> Database | None:
         """What the IDL's tables say; None while the database has no row Open_vSwitch (`ovs-vsctl init`).
@@ -39,6 +41,10 @@ class Reader:
                 next_cfg=row.next_cfg,
                 tls=_tls(row.ssl[0]) if row.ssl else None,
                 other_config=dict(row.other_config),
+                not_yet=(
+                    *(f"Open_vSwitch.{name}" for name in _not_yet("Open_vSwitch", row)),
+                    *(table for table in _TABLES_NOT_YET if tables[table].rows),
+                ),
             )
         return None
 
@@ -51,8 +57,9 @@ class Reader:
 
     def _bridge(self, row: Any) -> Bridge:
         if row.uuid not in self._bridges:
-            self._bridges[row.uuid] = bridge = self._new_bridge(row)
-            self._owners |= {it.uuid: row.uuid for it in (*row.ports, *bridge.controllers)}
+            self._bridges[row.uuid] = self._new_bridge(row)
+            parts = *row.ports, *row.controller, *row.flow_tables.values()
+            self._owners |= {part.uuid: row.uuid for part in parts}
         return self._bridges[row.uuid]
 
     def _new_bridge(self, row: Any) -> Bridge:
@@ -66,12 +73,24 @@ class Reader:
                     target=controller.target,
                     rate_limit=_first(controller.controller_rate_limit),
                     burst_limit=_first(controller.controller_burst_limit),
+                    max_backoff=_first(controller.max_backoff),
+                    inactivity_probe=_first(controller.inactivity_probe),
+                    enable_async=_first(controller.enable_async_messages),
                     not_yet=_not_yet("Controller", controller),
                 )
                 for controller in sorted(row.controller, key=lambda it: str(it.target))
             ),
             fail_mode=_first(row.fail_mode) or "",
             protocols=tuple(row.protocols),
+            flow_tables=tuple(
+                FlowTable(
+                    number=number,
+                    flow_limit=_first(table.flow_limit),
+                    overflow_policy=_first(table.overflow_policy) or "",
+                    not_yet=_not_yet("Flow_Table", table),
+                )
+                for number, table in sorted(row.flow_tables.items())
+            ),
             other_config=dict(row.other_config),
             not_yet=_not_yet("Bridge", row),
         )

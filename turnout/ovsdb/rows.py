@@ -40,12 +40,25 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class Controller:
-    """A row of table Controller. Limits: packets a second, and at once."""
+    """A row of table Controller. Limits: packets a second, and at once. Times in ms."""
 
     uuid: UUID
     target: str
     rate_limit: int | None = None
     burst_limit: int | None = None
+    max_backoff: int | None = None
+    inactivity_probe: int | None = None
+    enable_async: bool | None = None
+    not_yet: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowTable:
+    """A row of table Flow_Table, as table `number` of a bridge."""
+
+    number: int
+    flow_limit: int | None = None
+    overflow_policy: str = ""
     not_yet: tuple[str, ...] = ()
 
 
@@ -59,6 +72,7 @@ class Bridge:
     controllers: tuple[Controller, ...] = ()
     fail_mode: str = ""
     protocols: tuple[str, ...] = ()
+    flow_tables: tuple[FlowTable, ...] = ()
     other_config: Mapping[str, str] = field(default_factory=dict)
     not_yet: tuple[str, ...] = ()
 
@@ -84,3 +98,4 @@ class Database:
     next_cfg: int = 0
     tls: Tls | None = None
     other_config: Mapping[str, str] = field(default_factory=dict)
+    not_yet: tuple[str, ...] = ()

@@ -13,35 +13,43 @@ Columns = Mapping[str, tuple[str, ...]]
 
 READ: Columns = {
     "Open_vSwitch": ("bridges", "next_cfg", "other_config", "ssl"),
-    "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "other_config"),
+    "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "flow_tables", "other_config"),
     "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config"),
     "Interface": ("name", "type", "options", "other_config", "mac", "mtu_request", "ofport_request"),
-    "Controller": ("target", "controller_rate_limit", "controller_burst_limit"),
+    "Controller": (
+        *("target", "controller_rate_limit", "controller_burst_limit", "max_backoff", "inactivity_probe"),
+        "enable_async_messages",
+    ),
+    "Flow_Table": ("flow_limit", "overflow_policy"),
     "SSL": ("private_key", "certificate", "ca_cert", "bootstrap_ca_cert"),
 }
 # what is there to be set and has no effect yet
 NOT_YET: Columns = {
+    "Open_vSwitch": ("datapaths",),
     "Bridge": (
+        "datapath_type",
         *("mirrors", "netflow", "sflow", "ipfix", "stp_enable", "rstp_enable", "mcast_snooping_enable"),
-        *("flood_vlans", "auto_attach", "flow_tables"),
+        *("flood_vlans", "auto_attach"),
     ),
     "Port": ("qos", "cvlans", "protected", "lacp"),
     "Interface": ("ingress_policing_rate", "ingress_policing_kpkts_rate", "lldp", "bfd", "cfm_mpid"),
     "Controller": (
-        *("inactivity_probe", "max_backoff", "connection_mode", "controller_queue_size"),
+        *("type", "connection_mode", "controller_queue_size", "other_config"),
         *("local_ip", "local_netmask", "local_gateway"),
     ),
+    "Flow_Table": ("name", "groups"),
+    "Flow_Sample_Collector_Set": ("id",),
     "SSL": ("bootstrap_ca_cert",),
 }
 WRITTEN: Columns = {
     "Open_vSwitch": (
         *("cur_cfg", "ovs_version", "db_version", "dpdk_initialized", "dpdk_version"),
-        *("iface_types", "datapath_types"),
+        *("iface_types", "datapath_types", "statistics"),
     ),
     "Bridge": ("datapath_id", "datapath_version"),
     "Interface": (
-        *("ofport", "mac_in_use", "admin_state", "link_state", "link_speed", "mtu", "statistics", "status"),
-        "error",
+        *("ofport", "ifindex", "mac_in_use", "admin_state", "link_state", "link_speed", "link_resets"),
+        *("duplex", "mtu", "statistics", "status", "error"),
     ),
     "Controller": ("is_connected", "role", "status"),
 }
@@ -52,7 +60,7 @@ REFERRED: Columns = {
     "sFlow": ("targets",),
     "IPFIX": ("targets",),
     "AutoAttach": ("system_name",),
-    "Flow_Table": ("name",),
+    "Datapath": ("datapath_version",),
     "QoS": ("type",),
 }
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from turnout.config import columns, model
+from turnout.config.tree import bridge_from_tree
 from turnout.control import ports
 from turnout.errors import ConfigError
-from turnout.ovsdb.rows import Bridge, Controller, Database, Interface, Port
+from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
 
 # Open vSwitch's types, and what they are here; a type that only Turnout has keeps its name
 TYPES: Mapping[str, str] = {
@@ -28,11 +29,24 @@ _TUNNELS = (
     *("ipsec_gre", "ipsec_vxlan", "ipsec_geneve"),
 )
 _PROTOCOLS = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
-_NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
+NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
+# a bridge's settings that only Turnout has: keys of other_config → settings
+OWN_KEYS = {
+    "turnout-flow-limit": "flow_limit",
+    "turnout-overflow-policy": "overflow_policy",
+    "turnout-restore-flows": "restore_flows",
+}
 # keys of other_config that would change how packets go, and do not yet
 _BRIDGE_KEYS = ("forward-bpdu", "in-band-queue", "controller-queue-size", "dp-desc", "dp-sn")
 _PORT_KEYS = ("priority-tags", "qinq-ethtype")
 _START_KEYS = ("dpdk-", "pmd-", "vhost-")
+# keys of the switch's other_config about what is otherwise here, or not yet
+_OTHER_KEYS = (
+    *("flow-restore-wait", "vlan-limit", "bundle-idle-timeout", "userspace-tso-enable", "hw-offload"),
+    *("tc-policy", "offload-rebalance", "n-offload-threads", "flow-limit", "max-idle", "max-revalidator"),
+    *("min-revalidate-pps", "n-handler-threads", "n-revalidator-threads", "emc-insert-inv-prob"),
+    *("smc-enable", "tx-flush-interval", "per-port-memory", "shared-mempool-config"),
+)
 
 T = TypeVar("T", model.Bridge, model.Port)
 Check = Callable[[model.Port], str]
@@ -70,6 +84,7 @@ class _Translation:
     def run(self, database: Database) -> Desired:
         if database.tls:
             self._note_not_yet("SSL", database.tls.not_yet)
+        self._notes += [f"{name}: not implemented yet" for name in database.not_yet]
         for key in database.other_config:
             if key == "pmd-cpu-mask":
                 self._notes.append(f"Open_vSwitch other_config:{key}: is taken when the switch starts")
@@ -77,6 +92,8 @@ class _Translation:
                 self._notes.append(
                     f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help"
                 )
+            elif key in _OTHER_KEYS:
+                self._notes.append(f"Open_vSwitch other_config:{key}: without effect")
         self._names = {row.name for row in database.bridges}
         bridges: list[model.Bridge] = []
         for row in database.bridges:
@@ -88,8 +105,23 @@ class _Translation:
                 self._notes.append(str(error))
                 for interface in (i for port in row.ports for i in port.interfaces):
                     self._say(interface, str(error))
+        self._find_peers(bridges)
         errors = {name: "; ".join(texts) for name, texts in self._errors.items()}
         return Desired(tuple(bridges), errors, tuple(self._notes))
+
+    def _find_peers(self, bridges: Iterable[model.Bridge]) -> None:
+        """Of each patch port without another end it is said, in Open vSwitch's words."""
+        peers = {
+            port.name: port.options.get("peer", "")
+            for bridge in bridges
+            for port in bridge.ports
+            if port.type == "patch"
+        }
+        for name, peer in peers.items():
+            if peers.get(peer) != name:
+                self._errors.setdefault(name, []).append(
+                    f"No usable peer '{peer}' exists in 'netdev' datapath."
+                )
 
     def _bridge(self, row: Bridge) -> model.Bridge:
         bridge = model.Bridge(name=row.name)
@@ -110,7 +142,9 @@ class _Translation:
             settings["datapath_id"] = identity.removeprefix("0x")
         if row.fail_mode:
             settings["fail_mode"] = row.fail_mode
+        settings |= self._own(row)
         settings["protocols"] = self._protocols(where, row.protocols)
+        settings["table_limits"] = self._table_limits(where, row.flow_tables)
         settings |= self._controllers(where, row.controllers)
         bridge = self._settle(bridge, settings, self._notes.append)
         wanted = row.ports
@@ -119,6 +153,18 @@ class _Translation:
         made = [port for it in wanted if (port := self._port(it, row)) is not None]
         return replace(bridge, ports=tuple(made))
 
+    def _own(self, row: Bridge) -> dict[str, Any]:
+        """The settings that only Turnout has; their values are read as the CLI reads them."""
+        settings: dict[str, Any] = {}
+        for key, setting in OWN_KEYS.items():
+            if (text := row.other_config.get(key)) is not None:
+                try:
+                    tree = columns.bridge_tree(row.name, {}, [f"{setting}={text}"])
+                    settings[setting] = getattr(bridge_from_tree(row.name, tree), setting)
+                except ConfigError as error:
+                    self._notes.append(f"bridge.{row.name}.other_config:{key}: {error.problem}")
+        return settings
+
     def _protocols(self, where: str, protocols: Iterable[str]) -> tuple[str, ...]:
         known = tuple(name for name in protocols if name in _PROTOCOLS)
         for name in protocols:
@@ -126,8 +172,19 @@ class _Translation:
                 self._notes.append(f"{where}.protocols: {name} is not implemented yet")
         return known
 
+    def _table_limits(self, where: str, tables: Iterable[FlowTable]) -> str:
+        """As `model.Bridge.table_limits`."""
+        texts: list[str] = []
+        for table in tables:
+            self._note_not_yet(f"{where}.flow_tables:{table.number}", table.not_yet)
+            if table.flow_limit is not None or table.overflow_policy:
+                limit = model.Bridge.flow_limit if table.flow_limit is None else table.flow_limit
+                evict = ":evict" if table.overflow_policy == "evict" else ""
+                texts.append(f"{table.number}:{limit}{evict}")
+        return ",".join(texts)
+
     def _controllers(self, where: str, rows: tuple[Controller, ...]) -> dict[str, Any]:
-        """Those that can be, and the limits of the first: a bridge has one for all."""
+        """Those that can be, and the limits and times of the first: a bridge has one for all."""
         good: list[str] = []
         for row in rows:
             try:
@@ -138,11 +195,13 @@ class _Translation:
                 good.append(row.target)
         settings: dict[str, Any] = {"controllers": tuple(dict.fromkeys(good))}
         if rows:
-            settings["controller_rate_limit"] = rows[0].rate_limit or 0
-            if rows[0].burst_limit:
-                settings["controller_burst_limit"] = rows[0].burst_limit
-            if any((r.rate_limit, r.burst_limit) != (rows[0].rate_limit, rows[0].burst_limit) for r in rows):
-                self._notes.append(f"{where}: limits of {rows[0].target} are those of all its controllers")
+            first = _of_controller(rows[0])
+            settings["controller_rate_limit"] = 0
+            settings |= {key: value for key, value in first.items() if value is not None}
+            if any(_of_controller(row) != first for row in rows):
+                self._notes.append(
+                    f"{where}: limits and times of {rows[0].target} are those of all its controllers"
+                )
         return settings
 
     def _port(self, row: Port, bridge: Bridge) -> model.Port | None:
@@ -209,7 +268,7 @@ class _Translation:
         settings: dict[str, Any] = {}
         for key, text in row.options.items():
             option = columns.OPTION_ALIASES.get(key, key)
-            if setting := _NUMBERS.get(key):
+            if setting := NUMBERS.get(key):
                 settings[setting] = self._number(where, f"options:{key}", text, problems)
             elif option in known:
                 options[option] = text
@@ -268,6 +327,17 @@ class _Translation:
 
     def _say(self, interface: Interface, text: str) -> None:
         self._errors.setdefault(interface.name, []).append(text)
+
+
+def _of_controller(row: Controller) -> dict[str, Any]:
+    """What a bridge has once for all its controllers; None: not set."""
+    return {
+        "controller_rate_limit": row.rate_limit,
+        "controller_burst_limit": row.burst_limit or None,
+        "controller_max_backoff": row.max_backoff,
+        "controller_inactivity_probe": row.inactivity_probe,
+        "controller_async": row.enable_async,
+    }
 
 
 def _kind(name: str, type: str) -> str:

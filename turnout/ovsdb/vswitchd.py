@@ -4,12 +4,10 @@ the database.
 """
 
 import ctypes
-import fcntl
 import logging
-import socket
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -17,27 +15,29 @@ from uuid import UUID
 import ovs.version  # type: ignore[import-untyped]
 
 from turnout import _engine
+from turnout.config.edit import Edit
 from turnout.config.model import Config
 from turnout.control.loop import Loop
+from turnout.control.netdev import NO_ODDITIES, Netdev, Netdevs, oddities
 from turnout.errors import TurnoutError
-from turnout.ovsdb import status
+from turnout.ovsdb import machine, status
 from turnout.ovsdb.rows import Database, Tls
 from turnout.ovsdb.session import Session
+from turnout.ovsdb.through import Known, Through
 from turnout.ovsdb.translate import Desired, translate
-from turnout.results import DropCount, PortView
+from turnout.ovsdb.view import view
+from turnout.results import DropCount, PortView, SwitchView
 from turnout.switch import Switch
 
 log = logging.getLogger(__name__)
 
 _INTERVAL = 5.0  # s between updates of counters, at least
-_KERNEL = ("tap", "internal", "af_packet", "af_xdp")
-_IFF_UP = 1
-_SIOCGIFFLAGS = 0x8913
-_IFREQ = "16sH22x"
 
 
 class Vswitchd:
     """Lives on the daemon's loop."""
+
+    own_ports = True  # each bridge has one, with or without a row
 
     def __init__(self, switch: Switch, loop: Loop, remote: str) -> None:
         """TurnoutError if there is no schema. The database need not be there yet."""
@@ -50,25 +50,54 @@ class Vswitchd:
         self._said: set[str] = set()
         self._in_database: dict[tuple[str, UUID], dict[str, Any]] = {}  # as far as we know
         self._counters: dict[str, dict[str, Any]] = {}  # interface → column statistics
+        self._host: dict[str, str] = {}  # Open_vSwitch's column statistics
+        self._netdevs = Netdevs()
+        self._links: dict[str, tuple[bool, int]] = {}  # interface → its link, and its turns
         self._next_counters = 0.0
         self._wishes: Mapping[str, object] = {}  # what is wanted of each bridge
         self._stale: set[str] = set()  # bridges whose rows are to be looked at
         self._late = False  # there is more to write than what is under way
         self._dpdk_version = dpdk_version()
         self._session = Session(remote, loop, self._changed, self._written)
+        self._through = Through(
+            self._session,
+            remote,
+            check=switch.check_port,
+            admit=lambda port: switch.check_port(port, host=True),
+            errors=self._errors,
+        )
 
     def tick(self, now: float) -> None:
         """Once a second. now: s, monotonic."""
+        self._through.tick(now)
         if not self._session.ready or self._database is None:
             return
         if now >= self._next_counters:
             self._next_counters = now + _interval(self._database)
             self._counters = self._count()
+            self._host = self._look_at_host()
         self._report(self._wishes.keys())
+
+    def change(self, edit: Edit) -> Future[str]:
+        """Makes a change of the desired state through the database; the answer, "", comes when the switch has
+        done it.
+        """
+        return self._through.change(edit)
+
+    def show(self) -> SwitchView:
+        """The switch, with the rows that cannot be, and with what is wrong with others."""
+        actual = self._switch.show()
+        return view(actual, self._database, self._desired) if self._database else actual
+
+    def _errors(self) -> dict[str, str]:
+        """Port → what is wrong with its device; "" → with the last change as a whole."""
+        ports = (port for bridge in self._switch.show().bridges for port in bridge.ports)
+        return {"": self._failure} | {port.name: port.error for port in ports}
 
     def close(self) -> None:
         """Leaves the database as it is, and the lock to others."""
         self._session.close()
+        self._netdevs.close()
 
     def _changed(self, database: Database | None, fresh: bool) -> None:
         self.started = True
@@ -78,6 +107,7 @@ class Vswitchd:
             self._log(
                 {"the database has no row Open_vSwitch; ovs-vsctl init makes one; forwarding as before"}
             )
+            self._through.know(None, fresh=fresh)
             return
         self._database = database
         self._desired = translate(database, self._switch.check_port)
@@ -95,6 +125,12 @@ class Vswitchd:
         self._wishes = wishes
         names = {i.name for row in database.bridges for port in row.ports for i in port.interfaces}
         self._counters = {name: count for name, count in self._counters.items() if name in names}
+        self._links = {name: link for name, link in self._links.items() if name in names}
+        if not self._host:
+            self._host = self._look_at_host()
+        self._through.know(
+            Known(database=database, config=self._switch.config, desired=self._desired), fresh=fresh
+        )
         all_differ = fresh or self._failure != before
         self._report(name for name, wish in wishes.items() if all_differ or wish != old.get(name))
 
@@ -148,7 +184,11 @@ class Vswitchd:
     def _written(self, done: bool) -> None:
         if not done:
             self._in_database.clear()  # the next tick writes it again
-        elif self._late:
+            return
+        for (table, _), values in self._in_database.items():
+            if table == "Open_vSwitch":
+                self._through.reported(values["cur_cfg"])
+        if self._late:
             self._report()
 
     def _rows(self, names: Set[str]) -> dict[tuple[str, UUID], dict[str, Any]]:
@@ -161,6 +201,7 @@ class Vswitchd:
                 db_version=self._session.version,
                 dpdk_version=self._dpdk_version,
                 cur_cfg=database.next_cfg,
+                statistics=self._host,
             )
         }
         views = {view.name: view for view in self._switch.bridge_views(names)}
@@ -176,16 +217,45 @@ class Vswitchd:
             for interface in (i for port in bridge.ports for i in port.interfaces):
                 port = ports.get(interface.name)
                 error = self._desired.errors.get(interface.name, "" if port else self._failure)
-                values = status.interface(port, admin_up=port is not None and _admin_up(port), error=error)
-                count = self._counters.get(interface.name, status.NO_COUNT if port else {})
-                rows["Interface", interface.uuid] = values | count
+                values = self._interface(port, error)
+                if port and not port.error:
+                    values |= self._counters.get(interface.name) or {"statistics": status.zeros(port.type)}
+                rows["Interface", interface.uuid] = values
         return rows
+
+    def _interface(self, port: PortView | None, error: str) -> dict[str, Any]:
+        if port is None or port.error:
+            return status.interface(port, None, resets=0, error=error)
+        netdev = self._netdev(port)
+        up = status.link_up(port, netdev)
+        was_up, resets = self._links.get(port.name, (up, 0))
+        self._links[port.name] = up, resets + (up != was_up)
+        return status.interface(port, netdev, resets=self._links[port.name][1], error=error)
+
+    def _netdev(self, port: PortView) -> Netdev | None:
+        """What the kernel says of it; None of what has no interface, or has it in another namespace."""
+        if port.type not in status.KERNEL or port.options.get("netns"):
+            return None
+        return self._netdevs.look(port.options.get("iface", port.name))
+
+    def _look_at_host(self) -> dict[str, str]:
+        """Where that is wanted."""
+        assert self._database is not None
+        wanted = self._database.other_config.get("enable-statistics") == "true"
+        return machine.statistics() if wanted else {}
 
     def _count(self) -> dict[str, dict[str, Any]]:
         drops: dict[str, list[DropCount]] = defaultdict(list)
         for drop in self._switch.drops():
             drops[drop.port].append(drop)
-        return {count.port: status.statistics(count, drops[count.port]) for count in self._switch.stats()}
+        ports = {port.name: port for bridge in self._switch.config.bridges for port in bridge.ports}
+        found: dict[str, dict[str, Any]] = {}
+        for count in self._switch.stats():
+            port = ports[count.port]
+            # a TAP has none: what the kernel counts of it is what we do
+            odd = oddities(port.options.get("iface", port.name)) if port.type.startswith("af_") else {}
+            found[count.port] = status.statistics(count, drops[count.port], port.type, odd or NO_ODDITIES)
+        return found
 
 
 def _tls_of(config: Config) -> tuple[str, str, str]:
@@ -196,19 +266,6 @@ def _interval(database: Database) -> float:
     """Seconds between updates of counters: other_config:stats-update-interval, in ms, 5,000 at least."""
     text = database.other_config.get("stats-update-interval", "")
     return max(_INTERVAL, int(text) / 1000) if text.isascii() and text.isdigit() else _INTERVAL
-
-
-def _admin_up(port: PortView) -> bool:
-    """Whether the kernel interface is set up; what has none, or has it in another namespace, is."""
-    if port.type not in _KERNEL:
-        return True
-    name = port.options.get("iface", port.name).encode()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        try:
-            answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, struct.pack(_IFREQ, name, 0))
-        except OSError:
-            return True
-    return bool(struct.unpack(_IFREQ, answer)[1] & _IFF_UP)
 
 
 def dpdk_version() -> str:

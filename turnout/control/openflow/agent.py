@@ -17,7 +17,7 @@ from turnout.config.model import Bridge as BridgeConfig
 from turnout.control import host
 from turnout.control.loop import Loop
 from turnout.control.openflow.connection import Connection
-from turnout.control.openflow.service import PROBE, ActiveService, PassiveService
+from turnout.control.openflow.service import ActiveService, PassiveService
 from turnout.control.openflow.stream import Keys, Stream
 from turnout.openflow.flow import Selection
 from turnout.openflow.session.bridge import Bridge, Host
@@ -30,7 +30,7 @@ from turnout.results import ControllerView
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 3 * PROBE  # s without a controller after which a standalone bridge forwards by itself
+PATIENCE = 15.0  # s without a controller after which a standalone bridge forwards by itself, without probes
 _ALL = frozenset(NAMES.values())
 
 
@@ -89,17 +89,12 @@ class Agent:
         """Makes it so. fresh: the bridge is new, and its tables are empty."""
         before, self._config = self._config, config
         self.bridge.datapath_id = datapath_id(config)
-        limits_differ = (before.flow_limit, before.overflow_policy) != (
-            config.flow_limit,
-            config.overflow_policy,
-        )
-        if fresh or limits_differ:
-            for table in self.bridge.table_settings:
-                table.limit = config.flow_limit
-                table.evict_by_config = config.overflow_policy == "evict"
+        if fresh or _limits(before) != _limits(config):
+            of_all = config.flow_limit, config.overflow_policy == "evict"
+            for number, table in enumerate(self.bridge.table_settings):
+                table.limit, table.evict_by_config = config.limits.get(number, of_all)
             self.bridge.configure_tables(range(len(self.bridge.table_settings)))
-        versions = (before.protocols, before.controller_rate_limit, before.controller_burst_limit)
-        if versions != (config.protocols, config.controller_rate_limit, config.controller_burst_limit):
+        if _of_connections(before) != _of_connections(config):
             self._drop(list(self._services))
         self._drop([text for text in self._services if text not in config.controllers])
         for text in config.controllers:
@@ -170,12 +165,17 @@ class Agent:
             self._alone_since = now
             if self._open:
                 self._close_up()
-        elif not self._open and now - (self._alone_since or 0.0) >= PATIENCE:
+        elif not self._open and now - (self._alone_since or 0.0) >= self._patience:
             log.warning("bridge %s: no controller has answered for %d s; forwarding by itself",
-                        self._config.name, PATIENCE)  # fmt: skip
+                        self._config.name, self._patience)  # fmt: skip
             self._open = True
             self.bridge.tables.clear()
             self.carry_out(normal_flow(add=True))
+
+    @property
+    def _patience(self) -> float:
+        """In s, three probes, as in Open vSwitch."""
+        return 3 * self._config.controller_inactivity_probe / 1000 or PATIENCE
 
     def _close_up(self) -> None:
         log.info("bridge %s: a controller has answered; forwarding as it says", self._config.name)
@@ -191,15 +191,23 @@ class Agent:
             self._loop,
             None,
             opener,
-            probe=False,
         )
 
     def _service(self, text: str) -> ActiveService | PassiveService:
         place = target.parse(text)
         name = f"bridge {self._config.name}: controller {text}"
+        probe = self._config.controller_inactivity_probe / 1000
         if place.passive:
-            return PassiveService(place, name, self._loop, self._keys, self._open_controller, probe=True)
-        return ActiveService(place, name, self._loop, self._keys, self._open_controller)
+            return PassiveService(place, name, self._loop, self._keys, self._open_controller, probe=probe)
+        return ActiveService(
+            place,
+            name,
+            self._loop,
+            self._keys,
+            self._open_controller,
+            probe=probe,
+            max_backoff=self._config.controller_max_backoff,
+        )
 
     def _drop(self, texts: list[str]) -> None:
         for text in texts:
@@ -218,6 +226,7 @@ class Agent:
             service=False,
             rate=config.controller_rate_limit,
             burst=config.controller_burst_limit,
+            asynchronous=config.controller_async,
         )
 
     def _open_service(
@@ -234,6 +243,7 @@ class Agent:
         service: bool,
         rate: int = 0,
         burst: int = 0,
+        asynchronous: bool = True,
     ) -> Connection:
         number = next(self._numbers)
         session = self.bridge.open(
@@ -243,6 +253,7 @@ class Agent:
             name=f"{self._config.name}#{number}",
             rate=rate,
             burst=burst,
+            asynchronous=asynchronous,
         )
 
         def forget(connection: Connection, why: str) -> None:
@@ -298,6 +309,18 @@ class Agent:
         """The controller that those who snoop hear: the master, else the first."""
         found = [s for s in self.bridge.sessions if not s.service]
         return max(found, key=lambda s: s.role == 2, default=None)
+
+
+def _limits(config: BridgeConfig) -> tuple[object, ...]:
+    return config.flow_limit, config.overflow_policy, config.table_limits
+
+
+def _of_connections(config: BridgeConfig) -> tuple[object, ...]:
+    """Settings that take new connections when they change."""
+    return (
+        *(config.protocols, config.controller_rate_limit, config.controller_burst_limit),
+        *(config.controller_max_backoff, config.controller_inactivity_probe, config.controller_async),
+    )
 
 
 _Ended = Callable[[Connection, str], None]

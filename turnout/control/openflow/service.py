@@ -24,10 +24,8 @@ from turnout.results import ControllerView
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 64  # of one listening socket
-PROBE = (
-    5.0  # s of silence after which a controller is asked for a sign of life, and given up after as long again
-)
-_BACKOFF = (1000, 8000)  # ms between tries, least and most
+_BACKOFF = 1000  # ms between tries, least
+_MOST_BACKOFF = 8000  # ms
 _RETRY = 5.0  # s between tries to listen
 
 # gives a stream a session and a connection; its second argument is called when it ends
@@ -52,12 +50,14 @@ class Service(Protocol):
         """Ends its connections, and makes no more."""
 
 
-def new_fsm(name: str, now: float, *, probe: float = PROBE) -> "ovs.reconnect.Reconnect":
-    """The `ovs` package's state machine of a reconnecting client."""
+def new_fsm(
+    name: str, now: float, *, probe: float, max_backoff: int = _MOST_BACKOFF
+) -> "ovs.reconnect.Reconnect":
+    """The `ovs` package's state machine of a reconnecting client. probe: s; 0: none. max_backoff: ms."""
     fsm = ovs.reconnect.Reconnect(milliseconds(now))
     fsm.set_name(name)
     fsm.set_quiet(True)
-    fsm.set_backoff(*_BACKOFF)
+    fsm.set_backoff(_BACKOFF, max_backoff)
     fsm.set_probe_interval(milliseconds(probe))
     fsm.receive_attempted(None)  # the loop says when there is something to receive
     return fsm
@@ -101,7 +101,20 @@ def _seconds(ms: int | None) -> int | None:
 class ActiveService:
     """Connects to a controller, again and again with growing pauses."""
 
-    def __init__(self, target: Target, name: str, loop: Loop, keys: Keys | None, opener: Opener) -> None:
+    def __init__(
+        self,
+        target: Target,
+        name: str,
+        loop: Loop,
+        keys: Keys | None,
+        opener: Opener,
+        *,
+        probe: float,
+        max_backoff: int,
+    ) -> None:
+        """probe: s of silence before it is asked for a sign of life; 0: never. max_backoff: ms between tries,
+        at most.
+        """
         self._target = target
         self._name = name
         self._loop = loop
@@ -110,7 +123,7 @@ class ActiveService:
         self._connection: Connection | None = None
         self._was_connected = False
         self._said = ""  # the last failure that was logged
-        self._fsm = new_fsm(name, time.monotonic())
+        self._fsm = new_fsm(name, time.monotonic(), probe=probe, max_backoff=max_backoff)
         self._fsm.enable(milliseconds(time.monotonic()))
         self._watchdog = Watchdog(self._fsm, loop, self._act)
 
@@ -202,11 +215,12 @@ class ActiveService:
 
 
 class PassiveService:
-    """Listens, for controllers (`probe`) or an administrator's tools."""
+    """Listens, for controllers or an administrator's tools."""
 
     def __init__(
-        self, target: Target, name: str, loop: Loop, keys: Keys | None, opener: Opener, *, probe: bool
+        self, target: Target, name: str, loop: Loop, keys: Keys | None, opener: Opener, *, probe: float = 0.0
     ) -> None:
+        """probe: s of silence before one who called is asked for a sign of life; 0: never."""
         self._target = target
         self._name = name
         self._loop = loop
@@ -277,7 +291,7 @@ class PassiveService:
             sock.close()
             return
         now = time.monotonic()
-        fsm = new_fsm(f"{self._name}#{sock.fileno()}", now, probe=PROBE if self._probe else 0.0)
+        fsm = new_fsm(f"{self._name}#{sock.fileno()}", now, probe=self._probe)
         fsm.set_passive(True, milliseconds(now))
         fsm.connected(milliseconds(now))
         try:

@@ -83,11 +83,20 @@ class Bridge:
         name: str,
         rate: int = 0,
         burst: int = 0,
+        asynchronous: bool = True,
     ) -> Session:
         """A new session. number: no other of the datapath's, ever. rate, burst: packet-ins a second and at
-        once.
+        once. asynchronous: whether it gets messages unasked before it says which.
         """
-        session = Session(self, HANDLERS, number=number, versions=versions, service=service, name=name)
+        session = Session(
+            self,
+            HANDLERS,
+            number=number,
+            versions=versions,
+            service=service,
+            name=name,
+            asynchronous=asynchronous,
+        )
         self.sessions.append(session)
         self._limiters[number] = (Limiter(rate, burst), Limiter(rate, burst))
         return session

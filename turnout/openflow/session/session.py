@@ -52,8 +52,10 @@ class Session:
         versions: frozenset[int],
         service: bool,
         name: str,
+        asynchronous: bool = True,
     ) -> None:
         self.bridge = bridge
+        self._asynchronous = asynchronous
         self.name = name
         self.service = service
         self.version = 0  # none is agreed upon yet
@@ -248,7 +250,7 @@ class Session:
             return self.close("no OpenFlow version in common")
         self.version = max(common)
         self.view.version = self.version
-        self.async_config = AsyncConfig.default(self.version)
+        self.async_config = AsyncConfig.default(self.version) if self._asynchronous else AsyncConfig()
         if self.version >= OF13:
             self.view.format = _engine.FlowFormat.OXM
         return self.bridge.connected(self)
