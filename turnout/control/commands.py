@@ -10,7 +10,6 @@ from typing import Protocol
 
 import msgspec
 
-from turnout import __version__
 from turnout.config import edit
 from turnout.config.columns import bridge_tree, port_tree
 from turnout.config.edit import Edit
@@ -76,9 +75,13 @@ class Standalone:
 
 
 class Commands:
-    """What the control socket can ask of a switch."""
+    """What the control socket can ask of a switch. stop: ends the daemon; whether nothing of it may stay
+    comes with it. version: what the command of that name answers.
+    """
 
-    def __init__(self, switch: Switch, authority: Authority, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, switch: Switch, authority: Authority, stop: Callable[[bool], None], version: str
+    ) -> None:
         self._stop = stop
         self._authority = authority
         self._coverage = Coverage(switch)
@@ -99,7 +102,7 @@ class Commands:
             **openflow_commands.commands(switch),
             **registry.commands(switch),
             **self._coverage.commands(),
-            "version": Command(lambda _: f"turnout (Turnout) {__version__}"),
+            "version": Command(lambda _: version),
             "list-commands": Command(self._list),
             "help": Command(self._list),
             "exit": Command(self._exit, "[--cleanup]", 0, 1),
@@ -188,10 +191,9 @@ class Commands:
         return "\n".join(["The available commands are:", *rows])
 
     def _exit(self, arguments: list[str]) -> str:
-        """No device of ours outlives the process, so that --cleanup has nothing to add."""
         if arguments not in ([], ["--cleanup"]):
             raise TurnoutError(f"exit: {arguments[0]!r}: the only option is --cleanup")
-        self._stop()
+        self._stop(bool(arguments))
         return ""
 
 

@@ -201,7 +201,10 @@ class Reconciler:
 
     def _swap(self, steps: Plan, before: Actual, added: list[Attached], tolerant: bool) -> None:
         """Takes away what is to leave, then puts there what had to wait for it."""
-        self._detach(steps.leave)
+        devices = ((new.port, ports.device(new.port, self._place)) for new in steps.swap)
+        taps = {device.tap for port, device in devices if device and _passed_on(port, device)}
+        with tap.left({name for name in taps if tap.has_one_queue(name)}):
+            self._detach(steps.leave)
         if not steps.swap:
             return
         swapped: list[Attached] = []
@@ -313,6 +316,8 @@ class Reconciler:
             if device is None:
                 return new
             ports.check_host(new.port, place)
+            if _passed_on(new.port, device):
+                tap.take(device.tap, device.mac)
             handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
             below = _interface_numbers().get(device.below, 0) if device.below else 0
@@ -369,6 +374,11 @@ class Reconciler:
 def _interface_numbers() -> dict[str, int]:
     """The kernel's interfaces in our namespace."""
     return {name: number for number, name in socket.if_nameindex()}
+
+
+def _passed_on(port: Port, device: ports.Device) -> bool:
+    """Whether its interface is one that may be another switch's before and after."""
+    return port.type == "internal" and device.rxqs == 1 and not device.netns
 
 
 def _by_name(*states: Attached) -> dict[str, Attached]:

@@ -405,7 +405,9 @@ def _of_the_switch(database: Database) -> list[str]:
     notes = _not_yet("SSL", database.tls.not_yet) if database.tls else []
     notes += [f"{name}: not implemented yet" for name in database.not_yet]
     for key in database.other_config:
-        if key.startswith(_START_KEYS) and key != "dpdk-init":
+        if key == "pmd-cpu-mask":
+            notes.append(f"Open_vSwitch other_config:{key}: is taken when the switch starts")
+        elif key.startswith(_START_KEYS) and key != "dpdk-init":
             notes.append(f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help")
         elif key in _OTHER_KEYS:
             notes.append(f"Open_vSwitch other_config:{key}: without effect")

@@ -42,6 +42,7 @@ class Vswitchd:
     def __init__(self, switch: Switch, loop: Loop, remote: str) -> None:
         """TurnoutError if there is no schema. The database need not be there yet."""
         self._switch = switch
+        self.started = False  # whether the database has been obeyed once, be it empty
         self._database: Database | None = None
         self._desired = Desired()
         self._translate = Translator(switch.check_port)
@@ -57,7 +58,7 @@ class Vswitchd:
         self._wishes: Mapping[str, object] = {}  # what is wanted of each bridge
         self._stale: set[str] = set()  # bridges whose rows are to be looked at
         self._late = False  # there is more to write than what is under way
-        self._dpdk_version = _dpdk_version()
+        self._dpdk_version = dpdk_version()
         self._session = Session(remote, loop, self._changed, self._written)
         self._through = Through(
             self._session,
@@ -100,6 +101,7 @@ class Vswitchd:
         self._netdevs.close()
 
     def _changed(self, database: Database | None, fresh: bool) -> None:
+        self.started = True
         if fresh:
             self._in_database.clear()
         if database is None:
@@ -267,7 +269,7 @@ def _interval(database: Database) -> float:
     return max(_INTERVAL, int(text) / 1000) if text.isascii() and text.isdigit() else _INTERVAL
 
 
-def _dpdk_version() -> str:
+def dpdk_version() -> str:
     """ "DPDK 22.11.9", asked of the library that the engine is linked with."""
     library = ctypes.CDLL(_engine.__file__)
     library.rte_version_prefix.restype = ctypes.c_char_p
