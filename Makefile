@@ -76,7 +76,7 @@ bench: build ## Turnout beside OVS-DPDK and testpmd: table, JSON, plot (ARGS="--
 .PHONY: lab
 lab: build $(VENV)/controllers/.ready ## the long scenes: QEMU guests, soak, restarts
 	scripts/packages guests lab bench
-	python -m pytest -m "lab or not lab" tests/e2e $(ARGS)
+	python -m pytest -m "lab or not lab" tests/e2e tests/ovsdb/test_disturbed.py $(ARGS)
 
 .PHONY: fuzz
 fuzz: build ## parser and decoder for SECONDS (default 600), then PACKETS (default 10 M) through engine and interpreter

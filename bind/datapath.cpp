@@ -5,8 +5,10 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+#include <rte_ether.h>
 
 #include <cstdio>
+#include <cstring>
 
 #include "bind/bind.hpp"
 #include "engine/base/error.hpp"
@@ -32,6 +34,14 @@ std::string mac_text(uint64_t mac) {
     const auto at = [&](unsigned i) { return static_cast<unsigned>(mac >> 8 * i & 0xff); };
     std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", at(0), at(1), at(2), at(3), at(4), at(5));
     return text;
+}
+
+uint64_t mac_of(const std::string& text) {
+    rte_ether_addr mac;
+    if (rte_ether_unformat_addr(text.c_str(), &mac) != 0) throw Error("'" + text + "' is no MAC address");
+    uint64_t number = 0;
+    std::memcpy(&number, mac.addr_bytes, sizeof mac.addr_bytes);
+    return number;
 }
 
 void bind_specs(nb::module_& m) {
@@ -103,7 +113,13 @@ void bind_records(nb::module_& m) {
         .def_prop_ro("mac", [](const Address& address) { return mac_text(address.mac); })
         .def_ro("vlan", &Address::vlan)
         .def_ro("port", &Address::port)
-        .def_ro("age", &Address::age);
+        .def_ro("age", &Address::age)
+        .def_ro("is_static", &Address::is_static, "It neither ages nor moves.");
+    nb::class_<Fdb::Totals>(m, "FdbTotals", "What a bridge's workers have done to its addresses.")
+        .def_ro("learned", &Fdb::Totals::learned)
+        .def_ro("expired", &Fdb::Totals::expired)
+        .def_ro("evicted", &Fdb::Totals::evicted)
+        .def_ro("moved", &Fdb::Totals::moved);
 }
 
 }  // namespace
@@ -175,6 +191,23 @@ void bind_datapath(nb::module_& m) {
         .def(
             "fdb_flush", [](const Handle& self, unsigned bridge) { return self.get().fdb_flush(bridge); }, "bridge"_a,
             "Forget all learned addresses; returns how many there were.")
+        .def(
+            "fdb_add",
+            [](const Handle& self, unsigned bridge, unsigned port, uint16_t vlan, const std::string& mac) {
+                self.get().fdb_add(bridge, port, vlan, mac_of(mac));
+            },
+            "bridge"_a, "port"_a, "vlan"_a, "mac"_a, "Keep an address on a port for good.")
+        .def(
+            "fdb_del",
+            [](const Handle& self, unsigned bridge, uint16_t vlan, const std::string& mac) {
+                return self.get().fdb_del(bridge, vlan, mac_of(mac));
+            },
+            "bridge"_a, "vlan"_a, "mac"_a, "Forget an address that fdb_add() keeps; False: it keeps no such one.")
+        .def(
+            "fdb_totals", [](const Handle& self, unsigned bridge) { return self.get().fdb_totals(bridge); }, "bridge"_a)
+        .def(
+            "clear_fdb_totals", [](const Handle& self, unsigned bridge) { self.get().clear_fdb_totals(bridge); },
+            "bridge"_a)
         .def(
             "age", [](const Handle& self) { self.get().age(); }, Unlocked(),
             "Collect expired addresses; to be called once a second.")

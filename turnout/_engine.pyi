@@ -424,6 +424,25 @@ class FdbEntry:
     @property
     def age(self) -> int: ...
 
+    @property
+    def is_static(self) -> bool:
+        """It neither ages nor moves."""
+
+class FdbTotals:
+    """What a bridge's workers have done to its addresses."""
+
+    @property
+    def learned(self) -> int: ...
+
+    @property
+    def expired(self) -> int: ...
+
+    @property
+    def evicted(self) -> int: ...
+
+    @property
+    def moved(self) -> int: ...
+
 class Datapath:
     """
     Workers, devices and the topology that joins them. One caller at a time.
@@ -469,6 +488,16 @@ class Datapath:
 
     def fdb_flush(self, bridge: int) -> int:
         """Forget all learned addresses; returns how many there were."""
+
+    def fdb_add(self, bridge: int, port: int, vlan: int, mac: str) -> None:
+        """Keep an address on a port for good."""
+
+    def fdb_del(self, bridge: int, vlan: int, mac: str) -> bool:
+        """Forget an address that fdb_add() keeps; False: it keeps no such one."""
+
+    def fdb_totals(self, bridge: int) -> FdbTotals: ...
+
+    def clear_fdb_totals(self, bridge: int) -> None: ...
 
     def age(self) -> None:
         """Collect expired addresses; to be called once a second."""

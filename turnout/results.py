@@ -34,7 +34,9 @@ class DropCount:
 
 @dataclass(frozen=True, kw_only=True)
 class FdbEntry:
-    """A learned MAC address. `vlan` is 0 for untagged, `age` in seconds since it was last seen."""
+    """A MAC address and its port. `vlan` is 0 for untagged, `age` in seconds since it was last seen; a static
+    one has been said, not learned, and stays.
+    """
 
     bridge: str
     port: str
@@ -42,6 +44,17 @@ class FdbEntry:
     vlan: int
     mac: str
     age: int
+    static: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FdbTotals:
+    """What became of a bridge's MAC addresses, since it came or `fdb_stats_clear`."""
+
+    learned: int
+    expired: int
+    evicted: int  # for want of room
+    moved: int  # to another port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +92,9 @@ class QueueStats:
 
 @dataclass(frozen=True, kw_only=True)
 class PortView:
-    """A port and its device; `error` says why it has none, "" if all is well. ofport: its OpenFlow number."""
+    """A port and its device; `error` says why it has none, or what the database wants in vain; "" if all is
+    well. ofport: its OpenFlow number.
+    """
 
     name: str
     number: int

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,7 @@ from turnout.results import (
     ControllerView,
     DropCount,
     FdbEntry,
+    FdbTotals,
     PortStats,
     PortView,
     QueueStats,
@@ -193,11 +194,8 @@ class Switch:
         """Makes the whole of `config` so, touching only what differs. Settings of the switch itself cannot
         change. tolerant: a port that cannot be attached is kept with its error and tried again.
         """
-        for key, value in non_defaults(replace(config, bridges=self._config.bridges)).items():
-            if value != non_defaults(self._config).get(key):
-                raise ConfigError(key, "cannot change while the switch runs; restart it")
         with self._lock:
-            self._change(replace(self._config, bridges=config.bridges), tolerant=tolerant)
+            self._change(edit.replace_bridges(self._config, config), tolerant=tolerant)
 
     def set_tls(self, *, private_key: str = "", certificate: str = "", ca_cert: str = "") -> None:
         """The PEM files for controllers over TLS from now on, all three or none. Each connection reads them;
@@ -208,11 +206,11 @@ class Switch:
                 replace(self._config, private_key=private_key, certificate=certificate, ca_cert=ca_cert)
             )
 
-    def check_port(self, port: Port) -> str:
+    def check_port(self, port: Port, *, host: bool = False) -> str:
         """ConfigError if no such port can be; else what only one port can own ("socket /run/vm1.sock"), or
-        "".
+        "". host: nor if this host does not let a port be that is new, or claims something new.
         """
-        return self._reconciler.check_port(port)
+        return self._reconciler.check_port(port, host=host)
 
     def add_bridge(self, name: str, *column: str, **settings: Unpack[BridgeSettings]) -> None:
         """Adds a bridge without ports: `add_bridge("br0", mac_aging=60)`.
@@ -280,7 +278,16 @@ class Switch:
                 memory=self._memory,
                 mbufs_total=total,
                 mbufs_in_use=used,
-                bridges=tuple(self._bridge_view(bridge) for bridge in self._config.bridges),
+                bridges=self.bridge_views(),
+            )
+
+    def bridge_views(self, names: Container[str] | None = None) -> tuple[BridgeView, ...]:
+        """The bridges with these names, or all, with their ports."""
+        with self._live():
+            return tuple(
+                self._bridge_view(bridge)
+                for bridge in self._config.bridges
+                if names is None or bridge.name in names
             )
 
     def stats(self) -> list[PortStats]:
@@ -379,11 +386,19 @@ class Switch:
             self._reconciler.rebalance(asked=True)
 
     def fdb(self, bridge: str | None = None) -> list[FdbEntry]:
-        """Learned MAC addresses of `bridge`, or of all."""
+        """MAC addresses of `bridge`, or of all: learned ones, and those of `fdb_add`."""
         with self._live():
             name = self._reconciler.name_of
             return [
-                FdbEntry(bridge=b, port=name(e.port), number=e.port, vlan=e.vlan, mac=e.mac, age=e.age)
+                FdbEntry(
+                    bridge=b,
+                    port=name(e.port),
+                    number=e.port,
+                    vlan=e.vlan,
+                    mac=e.mac,
+                    age=e.age,
+                    static=e.is_static,
+                )
                 for b, number in self._bridge_numbers(bridge)
                 for e in self._datapath.fdb(number)
             ]
@@ -392,6 +407,37 @@ class Switch:
         """Forgets learned MAC addresses of `bridge`, or of all; returns how many."""
         with self._live():
             return sum(self._datapath.fdb_flush(number) for _, number in self._bridge_numbers(bridge))
+
+    def fdb_add(self, bridge: str, port: str, vlan: int, mac: str) -> None:
+        """Keeps a MAC address on a port until `fdb_del`, or the port goes. vlan: 0 for untagged."""
+        with self._live():
+            self._config.bridge(bridge)
+            home, _ = self._config.find_port(port)
+            if home.name != bridge:
+                raise ConfigError(f"port.{port}", f"is on bridge {home.name}, not {bridge}")
+            ((_, number),) = self._bridge_numbers(bridge)
+            self._datapath.fdb_add(number, self._reconciler.actual.ports[port].number, vlan, mac)
+
+    def fdb_del(self, bridge: str, vlan: int, mac: str) -> bool:
+        """Forgets an address of `fdb_add`; False if there is no such one."""
+        with self._live():
+            ((_, number),) = self._bridge_numbers(bridge)
+            return self._datapath.fdb_del(number, vlan, mac)
+
+    def fdb_totals(self, bridge: str) -> FdbTotals:
+        """How many addresses the bridge's workers have learned, moved and lost."""
+        with self._live():
+            ((_, number),) = self._bridge_numbers(bridge)
+            totals = self._datapath.fdb_totals(number)
+            return FdbTotals(
+                learned=totals.learned, expired=totals.expired, evicted=totals.evicted, moved=totals.moved
+            )
+
+    def fdb_stats_clear(self, bridge: str | None = None) -> None:
+        """Has the totals of `bridge`, or of all, begin at 0."""
+        with self._live():
+            for _, number in self._bridge_numbers(bridge):
+                self._datapath.clear_fdb_totals(number)
 
     # --- OpenFlow
 

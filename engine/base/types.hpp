@@ -9,7 +9,7 @@ namespace turnout {
 using PortNo = uint16_t;    // a port of any bridge; one number space for the whole datapath
 using BridgeNo = uint16_t;  // a bridge
 
-constexpr unsigned kMaxPorts = 1024;
+constexpr unsigned kMaxPorts = 4096;
 constexpr unsigned kMaxBridges = 256;
 constexpr unsigned kMaxWorkers = 64;
 constexpr unsigned kBurst = 32;  // packets a stage takes at a time; what most drivers are tuned for

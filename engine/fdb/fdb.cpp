@@ -30,7 +30,7 @@ uint64_t Fdb::buckets_for(uint64_t addresses) { return std::max<uint64_t>(addres
 
 std::unique_ptr<Fdb::Table> Fdb::grow() {
     Table* old = table_.load();
-    const uint64_t evicted = evicted_.exchange(0);
+    const uint64_t evicted = squeezed_.exchange(0);
     const auto used = static_cast<uint64_t>(std::max<int64_t>(used_, 0));
     const uint64_t slots = old->buckets() * kWays;
     // An address that finds no room evicts again and again: that says that there is too little room, not how much.
@@ -105,9 +105,11 @@ Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now)
     Entry old;
     Entry* victim = choose(old);
     if (old.key != 0 && make_room(hash)) victim = choose(old);
+    if (old.is_static()) return Learned::NoRoom;
     if (!replace(victim, old, {.key = key, .seen = now, .port = port})) return Learned::NoRoom;
     if (old.key != 0) {
         generation_.fetch_add(1, std::memory_order_release);
+        squeezed_.fetch_add(1, std::memory_order_relaxed);
         evicted_.fetch_add(1, std::memory_order_relaxed);
     } else {
         used_.fetch_add(1, std::memory_order_relaxed);
@@ -115,11 +117,46 @@ Fdb::Learned Fdb::insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now)
     return Learned::New;
 }
 
+Fdb::Learned Fdb::discover(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
+    const Learned learned = insert(key, hash, port, now);
+    if (learned == Learned::New) learned_.fetch_add(1, std::memory_order_relaxed);
+    return learned;
+}
+
 // A lost race is another worker's news of the same address; the next packet tries again.
 Fdb::Learned Fdb::move(Entry* slot, const Entry& entry, uint64_t key, PortNo port, uint32_t now) {
-    if (entry.key == key && replace(slot, entry, {.key = key, .seen = now, .port = port}))
+    if (entry.is_static()) return Learned::Known;
+    if (entry.key == key && replace(slot, entry, {.key = key, .seen = now, .port = port})) {
         generation_.fetch_add(1, std::memory_order_release);
+        moved_.fetch_add(1, std::memory_order_relaxed);
+    }
     return Learned::Moved;
+}
+
+bool Fdb::hold(uint64_t key, PortNo port) {
+    const uint64_t h = hash(key);
+    for (unsigned attempt = 0; attempt < 100; attempt++) {  // workers may be changing what it looks at
+        Entry* slot = slot_of(key, h);
+        if (!slot) insert(key, h, port, 0);
+        if (!slot) slot = slot_of(key, h);
+        const Entry entry = slot ? load(slot) : Entry{};
+        if (entry.key == key && entry.is_static() && entry.port == port) return true;
+        if (entry.key == key && replace(slot, entry, {.key = key, .seen = kStatic, .port = port}))
+            generation_.fetch_add(1, std::memory_order_release);
+    }
+    return false;
+}
+
+bool Fdb::add_static(uint64_t key, PortNo port) {
+    const bool held = hold(key, port);
+    if (held) statics_[key] = port;
+    return held;
+}
+
+bool Fdb::remove_static(uint64_t key) {
+    if (statics_.erase(key) == 0) return false;
+    remove_if(0, table().buckets(), [&](const Entry& entry) { return entry.key == key; });
+    return true;
 }
 
 uint32_t Fdb::remove_if(uint64_t from, uint64_t buckets, const std::function<bool(const Entry&)>& gone) {
@@ -140,10 +177,17 @@ uint32_t Fdb::expire(uint32_t now) {
     const uint64_t buckets = std::min(kExpireBuckets, table().buckets());
     const uint64_t from = cursor_;
     cursor_ = (cursor_ + buckets) % table().buckets();
-    return remove_if(from, buckets, [&](const Entry& entry) { return !alive(entry, now); });
+    const uint32_t gone = remove_if(from, buckets, [&](const Entry& entry) { return !alive(entry, now); });
+    expired_.fetch_add(gone, std::memory_order_relaxed);
+    for (const auto& [key, port] : statics_) hold(key, port);
+    return gone;
 }
 
-uint32_t Fdb::flush(const std::function<bool(const Entry&)>& gone) { return remove_if(0, table().buckets(), gone); }
+uint32_t Fdb::flush(const std::function<bool(const Entry&)>& gone) {
+    std::erase_if(statics_,
+                  [&](const auto& held) { return gone({.key = held.first, .seen = kStatic, .port = held.second}); });
+    return remove_if(0, table().buckets(), gone);
+}
 
 void Fdb::for_each(uint32_t now, const std::function<void(const Entry&)>& visit) const {
     for (const Entry& slot : table().slots())

@@ -17,6 +17,9 @@
 // Growth. grow() publishes a larger table and hands back the old one; the caller waits until no worker can still use
 // that (its business, not ours) and then gives it to retire(), which saves what was learned in between.
 //
+// Static entries are those that were "heard last" at the end of time: they neither age nor move, and nothing evicts
+// them. A worker that was about to note that it has heard one may undo that; expire() puts it right.
+//
 // generation() changes whenever an answer that find() gave may have become wrong (moved, expired, evicted, flushed);
 // learning a new address does not change it.
 #pragma once
@@ -28,6 +31,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <unordered_map>
 
 #include "engine/base/reserved.hpp"
 #include "engine/base/types.hpp"
@@ -38,9 +42,15 @@ class Fdb {
 public:
     struct alignas(16) Entry {
         uint64_t key = 0;   // as made by key(); 0: empty
-        uint32_t seen = 0;  // when last heard of [s]
+        uint32_t seen = 0;  // when last heard of [s]; kStatic: nobody need ever say it again
         PortNo port = kNoPort;
         uint16_t spare = 0;
+
+        bool is_static() const { return seen == kStatic; }
+    };
+    static constexpr uint32_t kStatic = UINT32_MAX;
+    struct Totals {  // since the last clear_totals()
+        uint64_t learned = 0, expired = 0, evicted = 0, moved = 0;
     };
     enum class Learned : uint8_t { Known, New, Moved, NoRoom };
 
@@ -71,15 +81,19 @@ public:
     // Notes that `key` was heard on `port`.
     Learned learn(uint64_t key, uint64_t hash, PortNo port, uint32_t now) {
         Entry* slot = slot_of(key, hash);
-        if (!slot) return insert(key, hash, port, now);
+        if (!slot) return discover(key, hash, port, now);
         const Entry entry = load(slot);
         if (entry.key != key || entry.port != port) return move(slot, entry, key, port, now);
-        if (entry.seen != now) __atomic_store_n(&slot->seen, now, __ATOMIC_RELAXED);
+        if (entry.seen < now) __atomic_store_n(&slot->seen, now, __ATOMIC_RELAXED);
         return Learned::Known;
     }
 
     // Collects what is too old, looking at a bounded part of the table per call; returns how many went.
     uint32_t expire(uint32_t now);
+    // Keeps the address on this port until remove_static(). false: no room, all its places are taken by such.
+    bool add_static(uint64_t key, PortNo port);
+    bool remove_static(uint64_t key);  // false: there is no such entry
+    const std::unordered_map<uint64_t, PortNo>& statics() const { return statics_; }
     // Removes the entries for which `gone` holds; returns how many went.
     uint32_t flush(const std::function<bool(const Entry&)>& gone);
     void for_each(uint32_t now, const std::function<void(const Entry&)>& visit) const;
@@ -89,6 +103,8 @@ public:
     std::unique_ptr<Table> grow();
     void retire(std::unique_ptr<Table> old, uint32_t now);
 
+    Totals totals() const { return {learned_, expired_, evicted_, moved_}; }
+    void clear_totals() { learned_ = expired_ = evicted_ = moved_ = 0; }
     uint32_t generation() const { return generation_.load(std::memory_order_acquire); }
     void set_aging(uint32_t seconds) { aging_.store(seconds, std::memory_order_relaxed); }
     void set_limit(uint32_t limit) { limit_ = limit; }
@@ -135,6 +151,8 @@ private:
         return nullptr;
     }
     bool make_room(uint64_t hash);
+    bool hold(uint64_t key, PortNo port);
+    Learned discover(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
     Learned insert(uint64_t key, uint64_t hash, PortNo port, uint32_t now);
     Learned move(Entry* slot, const Entry& entry, uint64_t key, PortNo port, uint32_t now);
     bool alive(const Entry& entry, uint32_t now) const {
@@ -144,6 +162,7 @@ private:
     int64_t copy(const Table& from, const Table& to) const;
     uint32_t remove_if(uint64_t from, uint64_t buckets, const std::function<bool(const Entry&)>& gone);
 
+    std::unordered_map<uint64_t, PortNo> statics_;  // control's
     std::atomic<Table*> table_;
     uint64_t seed_;
     uint64_t cursor_ = 0;  // next bucket that expire() looks at
@@ -151,7 +170,8 @@ private:
     std::atomic<uint32_t> aging_;
     alignas(64) std::atomic<uint32_t> generation_{1};
     alignas(64) std::atomic<int64_t> used_{0};  // entries; counted by whoever adds and removes
-    std::atomic<uint64_t> evicted_{0};          // since the last grow()
+    std::atomic<uint64_t> squeezed_{0};         // evicted since the last grow()
+    std::atomic<uint64_t> learned_{0}, expired_{0}, evicted_{0}, moved_{0};
 };
 
 }  // namespace turnout

@@ -173,11 +173,13 @@ std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, co
 
 void Datapath::add_port(Plan& plan, const PortSpec& spec) {
     if (spec.number == 0 || spec.number >= kMaxPorts || plan.ports[spec.number].exists)
-        throw Error(port_name(spec.number) + ": a number from 1 to 1023, used once, is needed");
+        throw Error(port_name(spec.number) + ": a number from 1 to " + std::to_string(kMaxPorts - 1) +
+                    ", used once, is needed");
     if (spec.bridge >= kMaxBridges || !plan.bridges[spec.bridge].fdb)
         throw Error(port_name(spec.number) + ": bridge " + std::to_string(spec.bridge) + " does not exist");
     if (spec.peer >= static_cast<int>(kMaxPorts) || spec.tag >= kVlans)
-        throw Error(port_name(spec.number) + ": its peer must be below 1024, its VLAN below 4096");
+        throw Error(port_name(spec.number) + ": its peer must be below " + std::to_string(kMaxPorts) +
+                    ", its VLAN below 4096");
     PortView& port = plan.ports[spec.number];
     port.exists = true;
     port.bridge = static_cast<BridgeNo>(spec.bridge);
@@ -318,7 +320,7 @@ std::vector<WorkerLoad> Datapath::worker_loads() const {
     return all;
 }
 
-const Fdb& Datapath::fdb_of(unsigned bridge) const {
+Fdb& Datapath::fdb_of(unsigned bridge) const {
     if (bridge >= kMaxBridges || !plan_->bridges[bridge].fdb)
         throw Error("bridge " + std::to_string(bridge) + " does not exist");
     return *plan_->bridges[bridge].fdb;
@@ -329,15 +331,31 @@ std::vector<Address> Datapath::fdb(unsigned bridge) const {
     const uint32_t now = shared_.second();
     fdb_of(bridge).for_each(now, [&](const Fdb::Entry& entry) {
         const uint32_t age = now > entry.seen ? now - entry.seen : 0;
-        all.push_back({Fdb::mac(entry.key), Fdb::vlan(entry.key), entry.port, age});
+        all.push_back({Fdb::mac(entry.key), Fdb::vlan(entry.key), entry.port, age, entry.is_static()});
     });
     return all;
 }
 
 unsigned Datapath::fdb_flush(unsigned bridge) {
-    fdb_of(bridge);
-    return plan_->bridges[bridge].fdb->flush([](const Fdb::Entry&) { return true; });
+    return fdb_of(bridge).flush([](const Fdb::Entry& entry) { return !entry.is_static(); });
 }
+
+void Datapath::fdb_add(unsigned bridge, unsigned port, uint16_t vlan, uint64_t mac) {
+    Fdb& fdb = fdb_of(bridge);
+    if (port >= kMaxPorts || !plan_->ports[port].exists || plan_->ports[port].bridge != bridge)
+        throw Error(port_name(port) + ": not one of bridge " + std::to_string(bridge));
+    if (vlan >= kVlans) throw Error("VLAN " + std::to_string(vlan) + ": must be below 4096");
+    if (!fdb.add_static(Fdb::key(mac, vlan), static_cast<PortNo>(port)))
+        throw Error("no room for one more static address here");
+}
+
+bool Datapath::fdb_del(unsigned bridge, uint16_t vlan, uint64_t mac) {
+    return fdb_of(bridge).remove_static(Fdb::key(mac, vlan));
+}
+
+Fdb::Totals Datapath::fdb_totals(unsigned bridge) const { return fdb_of(bridge).totals(); }
+
+void Datapath::clear_fdb_totals(unsigned bridge) { fdb_of(bridge).clear_totals(); }
 
 std::shared_ptr<of::Tables> Datapath::tables(unsigned bridge) const {
     fdb_of(bridge);

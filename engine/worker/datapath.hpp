@@ -74,6 +74,7 @@ struct Address {
     uint16_t vlan;
     PortNo port;
     uint32_t age;  // [s]
+    bool is_static;
 };
 
 class Datapath {
@@ -102,7 +103,11 @@ public:
     std::vector<WorkerLoad> worker_loads() const;
 
     std::vector<Address> fdb(unsigned bridge) const;
-    unsigned fdb_flush(unsigned bridge);
+    unsigned fdb_flush(unsigned bridge);  // all but static ones; returns how many
+    void fdb_add(unsigned bridge, unsigned port, uint16_t vlan, uint64_t mac);
+    bool fdb_del(unsigned bridge, uint16_t vlan, uint64_t mac);  // false: no such static one
+    Fdb::Totals fdb_totals(unsigned bridge) const;
+    void clear_fdb_totals(unsigned bridge);
     void age();
 
     // A bridge's OpenFlow tables. They live as long as the bridge.
@@ -139,7 +144,7 @@ private:
     void packet_out(unsigned bridge, const of::PacketOut& packet);
     void wait_for_workers() const;
     Sums sum(PortNo port) const;
-    const Fdb& fdb_of(unsigned bridge) const;
+    Fdb& fdb_of(unsigned bridge) const;
 
     Reconnect reconnect_;
     Shared shared_;

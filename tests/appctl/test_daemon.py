@@ -33,7 +33,7 @@ def test_list_commands(ours: Appctl, theirs: Appctl) -> None:
     fewer = {"dpif-netdev/pmd-perf-show", "ofproto/trace", "vlog/set"}
     shared = mine.keys() & other.keys() - fewer
     assert {name: mine[name] for name in shared} == {name: other[name] for name in shared}
-    for absent in ("fdb/add", "upcall/show", "dpctl/dump-flows", "bond/list", "lacp/show"):
+    for absent in ("upcall/show", "dpctl/dump-flows", "bond/list", "lacp/show"):
         assert absent not in mine
 
 

@@ -23,6 +23,14 @@ _SAME = [
     "fdb/show nosuch",
     "fdb/show",
     "fdb/stats-show nosuch",
+    "fdb/stats-clear",
+    "fdb/stats-clear nosuch",
+    f"fdb/add {BRIDGE}",
+    "fdb/add nosuch p1 0 00:00:00:00:00:0a",
+    f"fdb/add {BRIDGE} p1 0 zz",
+    "fdb/del nosuch 0 00:00:00:00:00:0a",
+    f"fdb/del {BRIDGE} 0 zz",
+    f"fdb/del {BRIDGE} 0 00:00:00:00:00:0a",
     "dpctl/dump-dps",
     "dpif/dump-dps",
     "dpif-netdev/pmd-stats-clear",
@@ -116,6 +124,35 @@ def test_fdb_shows_openflow_ports(ours: Appctl, theirs: Appctl) -> None:
             appctl.peer.must("packet-out", BRIDGE, f"in_port={port},packet={frame},actions=table")
         until(lambda of=appctl: len(_learned(of)) == 2, "both learned")
         printed.append(_learned(appctl))
+    assert printed[0] == printed[1]
+
+
+def test_static_addresses(ours: Appctl, theirs: Appctl) -> None:
+    """Said twice, flushed, heard from another port, removed: each shows the same, and the same totals."""
+    printed = []
+    for appctl in (ours, theirs):
+        appctl.peer.reset()
+        appctl.peer.must("add-flow", BRIDGE, "priority=0,actions=NORMAL")
+        appctl.must("fdb/flush", BRIDGE)
+        answers = [
+            appctl(*command.split())
+            for command in (
+                f"fdb/stats-clear {BRIDGE}",
+                f"fdb/add {BRIDGE} p1 0 02:00:00:00:00:0a",
+                f"fdb/add {BRIDGE} p2 0 02:00:00:00:00:0a",
+                f"fdb/add {BRIDGE} p1 10 02:00:00:00:00:0B",
+                f"fdb/flush {BRIDGE}",
+            )
+        ]
+        frame = "ffffffffffff02000000000a0800" + "00" * 46
+        appctl.peer.must("packet-out", BRIDGE, f"in_port=3,packet={frame},actions=table")
+        frame = "ffffffffffff02000000000c0800" + "00" * 46
+        appctl.peer.must("packet-out", BRIDGE, f"in_port=3,packet={frame},actions=table")
+        until(lambda of=appctl: len(_learned(of)) == 3, "the one that was learned")
+        answers += [appctl("fdb/del", BRIDGE, vlan, "02:00:00:00:00:0a") for vlan in ("0", "0")]
+        stats = appctl.must("fdb/stats-show", BRIDGE).replace("65536", "8192")  # each its own default
+        printed.append([*answers, *_learned(appctl), stats])
+        appctl.must("fdb/del", BRIDGE, "10", "02:00:00:00:00:0b")
     assert printed[0] == printed[1]
 
 

@@ -138,7 +138,7 @@ def test_two_ports_cannot_claim_one_thing() -> None:
         Port(name="b", type="af_packet", options={"iface": "x"}),
     )
     with pytest.raises(ConfigError, match=r"^bridge\.br0\.port\.b: interface x already belongs to port a$"):
-        ports.check_config(Config(bridges=(Bridge(name="br0", ports=two),)), PLACE)
+        ports.claims(Config(bridges=(Bridge(name="br0", ports=two),)), PLACE, {})
 
 
 def test_stable_mac() -> None:

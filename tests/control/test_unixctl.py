@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import ovs.jsonrpc
@@ -63,8 +64,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def connect(server: Server) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(server.path))  # before there is a timeout, with which it would not wait for its turn
     sock.settimeout(20)
-    sock.connect(str(server.path))
     return sock
 
 
@@ -234,3 +235,54 @@ def test_our_client_and_their_messages_agree(method: str, params: list[str]) -> 
         json.loads(json.dumps({"id": 0, "method": method, "params": params}))
     )
     assert message.type == ovs.jsonrpc.Message.T_REQUEST
+
+
+def test_answers_that_come_later(tmp_path: Path) -> None:
+    """They keep their place in their client's replies, and nobody else waits."""
+    answers: list[Future[str]] = []
+
+    def later(_: list[str]) -> Future[str]:
+        answers.append(Future())
+        return answers[-1]
+
+    def exchange(*clients: socket.socket) -> list[list[object]]:
+        """Lets the server work until it has nothing more to do; the results of what each client got."""
+        for _ in range(20):
+            loop.poll(0)
+        return [results(client) for client in clients]
+
+    def results(client: socket.socket) -> list[object]:
+        try:
+            replies = client.recv(65536).decode().replace("}{", "}\n{").splitlines()
+        except BlockingIOError:
+            return []
+        return [json.loads(reply)["result"] or json.loads(reply)["error"] for reply in replies]
+
+    def send(client: socket.socket, *methods: str) -> None:
+        requests = ({"id": n, "method": m, "params": [m]} for n, m in enumerate(methods))
+        client.sendall(b"".join(json.dumps(request).encode() for request in requests))
+
+    commands = {**COMMANDS, "later": Command(later, "", 0, 1)}
+    with contextlib.ExitStack() as stack:
+        loop = stack.enter_context(contextlib.closing(Loop()))
+        server = Server(tmp_path / "s", commands, loop)
+        one, other, third = (stack.enter_context(connect(server)) for _ in range(3))
+        for client in (one, other, third):
+            client.setblocking(False)
+        send(one, "later", "echo", "later", "one")
+        send(other, "echo")
+        assert exchange(one, other) == [[], ["echo\n"]]
+        answers.pop().set_result("at last")
+        send(one, "echo")
+        assert exchange(one, other) == [["at last\n", "echo\n"], []]
+        answers.pop().set_exception(TurnoutError("no, because"))
+        assert exchange(one, other) == [["no, because\n", "one\n", "echo\n"], []]
+        send(third, "later")
+        exchange()
+        third.close()
+        answers.pop().set_result("too late")
+        send(other, "later", "echo")
+        assert exchange(one, other) == [[], []]
+        server.close()
+        answers.pop().set_result("later still")
+        exchange()

@@ -41,6 +41,36 @@ TEST_CASE("an address is found on the port where it was last heard, per VLAN") {
     CHECK(fdb.generation() != before);
 }
 
+TEST_CASE("a static address neither ages nor moves nor makes room, until it is removed") {
+    Fdb fdb(16, 10);
+    const uint64_t key = Fdb::key(0xa, 7);
+    CHECK(learn(fdb, 0xa, 1, 100, 7) == Fdb::Learned::New);
+    const uint32_t before = fdb.generation();
+    CHECK(fdb.add_static(key, 2));
+    CHECK(fdb.generation() != before);
+    CHECK(learn(fdb, 0xa, 1, 101, 7) == Fdb::Learned::Known);
+    CHECK(learn(fdb, 0xa, 2, 101, 7) == Fdb::Learned::Known);
+    for (uint64_t mac = 0x100; mac < 0x10000; mac++) learn(fdb, mac, 3, 101);
+    fdb.expire(1'000'000);
+    CHECK(find(fdb, 0xa, 1'000'000, 7) == 2);
+    CHECK(fdb.flush([](const Fdb::Entry& entry) { return !entry.is_static(); }) == 0);
+    CHECK(fdb.statics().size() == 1);
+
+    CHECK(fdb.add_static(key, 4));
+    CHECK(find(fdb, 0xa, 0, 7) == 4);
+    CHECK(fdb.remove_static(key));
+    CHECK(find(fdb, 0xa, 0, 7) == kNoPort);
+    CHECK_FALSE(fdb.remove_static(key));
+
+    CHECK(fdb.add_static(key, 4));
+    CHECK(fdb.flush([](const Fdb::Entry& entry) { return entry.port == 4; }) == 1);
+    CHECK(fdb.statics().empty());
+    const Fdb::Totals totals = fdb.totals();
+    CHECK(totals.learned > 0);
+    CHECK(totals.evicted > 0);
+    CHECK(totals.expired > 0);
+}
+
 TEST_CASE("an address not heard of for longer than the aging time is not found, and collected") {
     Fdb fdb(1024, 10);
     learn(fdb, 0xa, 1, 100);

@@ -139,28 +139,6 @@ def test_a_mode_without_a_tag() -> None:
         assert only(run(bridge("br0", port("p", vlan_mode=mode))), "p").tag == 0
 
 
-def test_mtus() -> None:
-    """A kernel interface keeps its own where that can be, internal ports follow the least."""
-    rows = bridge(
-        "br0", port("a", ""), port("b", ""), port("int0"), port("int1", columns={"mtu_request": 9000})
-    )
-    found = translate(Database(uuid=uuid4(), bridges=(rows,)), check, {"a": 1450, "b": 9000}.get, 1964)
-    assert {p.name: p.mtu for p in found.bridges[0].ports} == {
-        "br0": 1450,
-        "a": 1450,
-        "b": 1500,
-        "int0": 1450,
-        "int1": 9000,
-    }
-    assert found.errors == {
-        "b": "port.b.mtu: 1500, the interface's 9000 does not fit; see turnout serve --mtu"
-    }
-    assert found.mtus == {"a": 1450, "b": 9000}
-    missing = translate(Database(uuid=uuid4(), bridges=(rows,)), check, {"b": 1600}.get, 1964)
-    assert (only(missing, "a").mtu, missing.mtus["a"]) == (0, 0)
-    assert only(missing, "br0").mtu == 1600, "one that is not there counts for nothing"
-
-
 def test_two_that_want_the_same() -> None:
     options = {"options": {"vhost-server-path": "/run/a"}}
     rows = [port(name, "dpdkvhostuserclient", options) for name in ("p", "q")]
@@ -245,6 +223,6 @@ def test_settings_of_the_start_are_said() -> None:
     settings = {"dpdk-init": "true", "pmd-cpu-mask": "6", "max-idle": "10", "x": "y"}
     assert run(other_config=settings, not_yet=("Flow_Sample_Collector_Set",)).notes == (
         "Flow_Sample_Collector_Set: not implemented yet",
-        "Open_vSwitch other_config:pmd-cpu-mask: without effect; see turnout serve --help",
+        "Open_vSwitch other_config:pmd-cpu-mask: is taken when the switch starts",
         "Open_vSwitch other_config:max-idle: without effect",
     )

@@ -68,7 +68,7 @@ def test_a_contradictory_topology_changes_nothing(datapath: _engine.Datapath) ->
     datapath.publish([bridge], [port(1)], [_engine.QueueSpec(port=1, queue=0, worker=0)])
     for ports, queues, expected in [
         ([port(1), port(1)], [], "used once"),
-        ([port(0)], [], "from 1 to 1023"),
+        ([port(0)], [], "from 1 to 4095"),
         ([port(1, bridge=3)], [], "bridge 3 does not exist"),
         ([port(1, device=77)], [], "device 77 does not exist"),
         ([port(1)], [_engine.QueueSpec(port=1, queue=5, worker=0)], "no such queue or worker"),

@@ -27,6 +27,7 @@ VERBS = {
     "drops": ("query", "Lost packets by port and reason."),
     "flows": ("openflow", "OpenFlow flows of a bridge, with rates."),
     "trace": ("openflow", "What would become of a packet, and why."),
+    "ovs-compat": ("ovs_compat", "Stand in for ovs-vswitchd on this machine."),
     "completion": ("completion", "Print the shell's completion script."),
     "version": ("names", "Print the version."),
 }

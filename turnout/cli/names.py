@@ -29,11 +29,11 @@ def list_br(as_json: bool, socket: Path) -> None:
 @json_option
 @socket_option
 def list_ports(bridge: str, as_json: bool, socket: Path) -> None:
-    """Ports of a bridge, one a line: turnout list-ports br0"""
-    bridges = query(socket, "turnout/config")["bridge"]
+    """Ports of a bridge, but for its own, one a line: turnout list-ports br0"""
+    bridges = {view["name"]: view["ports"] for view in query(socket, "turnout/show")["bridges"]}
     if bridge not in bridges:
         raise TurnoutError(f"bridge.{bridge}: no such bridge; there are: {', '.join(bridges) or 'none yet'}")
-    _print(list(bridges[bridge]["port"]), as_json)
+    _print([port["name"] for port in bridges[bridge] if port["name"] != bridge], as_json)
 
 
 @click.command()

@@ -36,10 +36,11 @@ def query(socket: Path, method: str, *arguments: str) -> Any:
 
 
 def _bridges(ctx: click.Context) -> dict[str, Any]:
-    """The daemon's bridges for completion; none if it does not answer at once."""
+    """The daemon's bridges and their ports for completion; none if it does not answer at once."""
     socket = ctx.params.get("socket") or paths.control_socket()
     try:
-        return dict(json.loads(client.request(Path(socket), "turnout/config", timeout=1))["bridge"])
+        bridges = json.loads(client.request(Path(socket), "turnout/show", timeout=1))["bridges"]
+        return {bridge["name"]: bridge["ports"] for bridge in bridges}
     except (TurnoutError, ValueError, KeyError):
         return {}
 
@@ -51,8 +52,8 @@ def bridge_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
 def port_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Completes a port that exists."""
-    ports = (port for bridge in _bridges(ctx).values() for port in bridge["port"])
-    return [name for name in ports if name.startswith(incomplete)]
+    names = (port["name"] for ports in _bridges(ctx).values() for port in ports)
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def any_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -55,9 +55,10 @@ def _port_line(port: dict[str, Any]) -> str:
         parts.append(f"mtu={port['mtu']}")
     if port["n_rxq"] > 1:
         parts.append(f"n_rxq={port['n_rxq']}")
+    parts.append("[green]up[/]" if port["link_up"] else "[yellow]down[/]")
     if port["error"]:
-        return " ".join([*parts, f"[red]error: {port['error']}[/]"])
-    return " ".join([*parts, "[green]up[/]" if port["link_up"] else "[yellow]down[/]"])
+        parts.append(f"[red]error: {port['error']}[/]")
+    return " ".join(parts)
 
 
 @click.command()
@@ -109,7 +110,10 @@ def fdb(bridge: str | None, flush: bool, as_json: bool, socket: Path) -> None:
     answer = query(socket, "turnout/fdb", *chosen)
     if as_json:
         return print_json(answer)
-    rows = ([e["bridge"], e["port"], e["mac"], e["vlan"] or "-", e["age"]] for e in answer)
+    rows = (
+        [e["bridge"], e["port"], e["mac"], e["vlan"] or "-", "static" if e["static"] else e["age"]]
+        for e in answer
+    )
     return table("bridge port MAC VLAN age_(s)", rows, left=3)
 
 

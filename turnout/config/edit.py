@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """One desired state from another, a bridge or port at a time. Pure; ConfigError if that makes no sense."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from turnout.config.model import Bridge, Config, Port
+from turnout.config.tree import non_defaults
 from turnout.errors import ConfigError
+
+Edit = Callable[[Config], Config]
+
+
+def replace_bridges(config: Config, wanted: Config) -> Config:
+    """`config` with the bridges and ports of `wanted`, whose own settings may not differ."""
+    for key, value in non_defaults(replace(wanted, bridges=())).items():
+        if value != non_defaults(config).get(key):
+            raise ConfigError(key, "cannot change while the switch runs; restart it")
+    return replace(config, bridges=wanted.bridges)
 
 
 def add_bridge(config: Config, bridge: Bridge) -> Config:

@@ -19,6 +19,8 @@ OverflowPolicy = Literal["refuse", "evict"]
 Protocol = Literal["OpenFlow10", "OpenFlow13", "OpenFlow14"]
 Hugepages = Literal["auto", "require", "off"]
 
+MAX_BRIDGES, MAX_PORTS = 256, 4095  # the engine's
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
 _AFFINITY = re.compile(r"\d+:\d+(,\d+:\d+)*")
 _TABLE_LIMITS = re.compile(r"\d{1,3}:\d{1,10}(:evict)?(,\d{1,3}:\d{1,10}(:evict)?)*")
@@ -234,10 +236,10 @@ class Config:
         ]
         if twice := _repeated(names):
             raise ConfigError("bridge", f"two bridges or ports are named {twice[0]}; each needs its own name")
-        if len(self.bridges) > 256:
-            raise ConfigError("bridge", f"expected at most 256 bridges, got {len(self.bridges)}")
-        if (count := sum(len(b.ports) for b in self.bridges)) > 1023:
-            raise ConfigError("bridge", f"expected at most 1023 ports, got {count}")
+        if len(self.bridges) > MAX_BRIDGES:
+            raise ConfigError("bridge", f"expected at most {MAX_BRIDGES} bridges, got {len(self.bridges)}")
+        if (count := sum(len(b.ports) for b in self.bridges)) > MAX_PORTS:
+            raise ConfigError("bridge", f"expected at most {MAX_PORTS} ports, got {count}")
 
     @property
     def spin_us(self) -> int:

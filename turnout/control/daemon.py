@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
+from turnout import __version__
 from turnout.config import state, toml
 from turnout.config.model import Config
 from turnout.config.state import PortMemory
 from turnout.config.tree import from_tree, to_tree
-from turnout.control import paths
-from turnout.control.commands import Commands
+from turnout.control import paths, tap
+from turnout.control.commands import Commands, Standalone
 from turnout.control.loop import READ, Loop
 from turnout.control.unixctl import Command, Server
 from turnout.errors import TurnoutError
+from turnout.ovsdb import start
 from turnout.ovsdb.vswitchd import Vswitchd
 from turnout.switch import Switch
 
@@ -32,6 +33,12 @@ log = logging.getLogger(__name__)
 class Options:
     """How to serve. `overrides`: switch-wide settings, as in the TOML file, that win over it. ovsdb: the
     database that says which bridges and ports there are, such as "unix:/run/openvswitch/db.sock"; "": none.
+    run_dir: where bridges and ports have their sockets; None: beside the control socket. version: what the
+    command of that name answers. ready: called once, when the switch is what it is to be.
+
+    stand_in: for ovs-vswitchd. Then bridges and ports come from the database alone, and from the state file
+    only what is remembered of ports; internal ports outlive an exit without --cleanup; and the caller has
+    seen to it that no other daemon has the control socket.
     """
 
     config: Path | None
@@ -39,15 +46,24 @@ class Options:
     socket: Path
     overrides: Mapping[str, object]
     ovsdb: str = ""
+    run_dir: Path | None = None
+    version: str = f"turnout (Turnout) {__version__}"
+    ready: Callable[[], None] = lambda: None
+    stand_in: bool = False
 
 
 def initial(options: Options) -> tuple[Config, str, Mapping[str, PortMemory]]:
     """The desired state to start with, the TOML file's digest, and what is remembered of ports.
 
-    Switch-wide settings come from the file and the command line. Bridges and ports come from the state file,
-    unless the TOML file is new or has changed since that was written: then they come from the TOML file.
+    Switch-wide settings come from the file, the database and the command line, of which the last wins.
+    Bridges and ports come from the state file, unless the TOML file is new or has changed since that was
+    written: then they come from the TOML file. A stand-in starts without any.
     """
     saved = state.load(options.state)
+    found = start.look(options.ovsdb) if options.ovsdb else start.Start()
+    memory = dict(saved.ports) if saved else {}
+    for name, number in found.ofports.items():
+        memory[name] = replace(memory.get(name, PortMemory(number)), ofport=number)
     if options.config is None:
         base, digest = Config(), ""
         bridges = saved.bridges if saved else ()
@@ -63,29 +79,33 @@ def initial(options: Options) -> tuple[Config, str, Mapping[str, PortMemory]]:
             bridges = base.bridges
             if saved and saved.bridges not in ((), bridges):
                 log.warning("%s changed: its bridges and ports replace the saved ones", options.config)
-    config = from_tree({**to_tree(replace(base, bridges=())), **options.overrides})
-    return replace(config, bridges=bridges), digest, saved.ports if saved else {}
+    config = from_tree({**to_tree(replace(base, bridges=())), **found.settings, **options.overrides})
+    if options.stand_in:
+        bridges = ()
+    return replace(config, bridges=bridges), digest, memory
 
 
 def serve(options: Options) -> None:
     """Runs until SIGTERM, SIGINT or the `exit` command. TurnoutError, one line, if it cannot start."""
     config, digest, memory = initial(options)
     _make_folders(options)
-    stopping = False
+    saved = config
+    stopping = ready = False
+    keeps = options.stand_in  # internal ports
 
-    def stop(_signal: int = 0, _frame: FrameType | None = None) -> None:
-        nonlocal stopping
-        stopping = True
+    def stop(cleanup: bool = False) -> None:
+        nonlocal stopping, keeps
+        stopping, keeps = True, keeps and not cleanup
 
     def save(changed: Config) -> None:
-        nonlocal memory
-        memory = switch.memory
+        nonlocal memory, saved
+        memory, saved = switch.memory, changed
         kept = state.State(bridges=changed.bridges, config_digest=digest, ports=memory)
         state.save(options.state, kept)
 
     def remember() -> None:
-        """What controllers have set of ports since."""
-        if switch.memory != memory:
+        """What the database or controllers have changed since. A stand-in may not have its ports yet."""
+        if (switch.config, switch.memory) != (saved, memory) and (switch.memory or not options.stand_in):
             try:
                 save(switch.config)
             except TurnoutError as error:
@@ -93,7 +113,8 @@ def serve(options: Options) -> None:
 
     commands: dict[str, Command] = {}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_pid_file(options.socket))
+        if not options.stand_in:
+            stack.enter_context(_pid_file(options.socket))
         loop = stack.enter_context(contextlib.closing(Loop()))
         stack.enter_context(contextlib.closing(Server(options.socket, commands, loop)))
         signals = stack.enter_context(_signals(stop))
@@ -101,20 +122,21 @@ def serve(options: Options) -> None:
         switch = stack.enter_context(
             Switch(
                 config,
-                run_dir=options.socket.parent,
+                run_dir=options.run_dir or options.socket.parent,
                 tolerant=True,
                 loop=loop,
                 flows_dir=options.state.parent,
                 memory=memory,
             )
         )
-        save(config)
-        asked = Commands(switch, save, stop, authority=options.ovsdb)
-        commands |= asked.table
+        if not options.stand_in:
+            save(config)
         database: Vswitchd | None = None
         if options.ovsdb:
-            database = Vswitchd(switch, loop, options.ovsdb, save)
+            database = Vswitchd(switch, loop, options.ovsdb)
             stack.callback(database.close)
+        asked = Commands(switch, database or Standalone(switch, save), stop, options.version)
+        commands |= asked.table
         cores = ",".join(map(str, switch.show().cores))
         log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)
         next_tick = 0.0
@@ -126,9 +148,21 @@ def serve(options: Options) -> None:
                     database.tick(now)
                 asked.tick(now)
                 remember()
+            if not ready and (database is None or database.started):
+                ready = True
+                options.ready()
             loop.poll(next_tick - time.monotonic())
         log.info("stopping")
         remember()
+        if keeps:
+            stack.enter_context(tap.left(_internal(switch)))
+            stack.callback(switch.close)
+
+
+def _internal(switch: Switch) -> list[str]:
+    """The interfaces of internal ports."""
+    ports = (port for bridge in switch.config.bridges for port in bridge.ports)
+    return [port.options.get("iface", port.name) for port in ports if port.type == "internal"]
 
 
 def _tick(switch: Switch, now: float) -> None:
@@ -174,14 +208,14 @@ def _pid_file(control: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals(stop: Callable[[int, FrameType | None], None]) -> Iterator[socket.socket]:
+def _signals(stop: Callable[[], None]) -> Iterator[socket.socket]:
     """SIGTERM and SIGINT call `stop`; the socket becomes readable, so that a wait ends."""
     reader, writer = socket.socketpair()
     for end in (reader, writer):
         end.setblocking(False)
     with reader, writer:
         old_wakeup = signal.set_wakeup_fd(writer.fileno())
-        old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        old = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield reader
         finally:

@@ -20,14 +20,18 @@ _PCAP_MAGICS = {bytes.fromhex(m) for m in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "
 _USERSPACE = {"vfio-pci", "uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"}
 
 
-@functools.lru_cache(4096)
+@functools.cache
+def identity() -> str:
+    """What tells this host from others."""
+    try:
+        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except OSError:
+        return os.uname().nodename
+
+
 def stable_mac(name: str) -> str:
     """A locally administered MAC address, always the same for `name` on this host, another elsewhere."""
-    try:
-        host = Path("/etc/machine-id").read_text(encoding="ascii").strip()
-    except OSError:
-        host = os.uname().nodename
-    digest = hashlib.sha256(f"{host} {name}".encode()).digest()
+    digest = hashlib.sha256(f"{identity()} {name}".encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 

@@ -362,18 +362,26 @@ def check_pins(port: Port, cores: tuple[int, ...]) -> None:
             )
 
 
-def check_config(config: Config, place: Place) -> None:
-    """Checks what no dataclass can: options against types, and that no two ports claim the same thing."""
+def claims(config: Config, place: Place, known: Mapping[str, str]) -> dict[str, str]:
+    """What only one port can own, by port. ConfigError if two claim the same, or for a wrong option: what no
+    dataclass can check. known: of ports that have been looked at.
+    """
+    found: dict[str, str] = {}
     owners: dict[str, str] = {}
     for bridge in config.bridges:
         try:
             for port in bridge.ports:
-                made = device(port, place)
-                if made and made.claim:
-                    if made.claim in owners:
-                        raise ConfigError(
-                            f"port.{port.name}", f"{made.claim} already belongs to port {owners[made.claim]}"
-                        )
-                    owners[made.claim] = port.name
+                claim = known[port.name] if port.name in known else claim_of(port, place)
+                found[port.name] = claim
+                if claim and claim in owners:
+                    raise ConfigError(f"port.{port.name}", f"{claim} already belongs to port {owners[claim]}")
+                owners[claim] = port.name
         except ConfigError as error:
             raise error.within(f"bridge.{bridge.name}") from None
+    return found
+
+
+def claim_of(port: Port, place: Place) -> str:
+    """What only this port can own, such as "socket /run/vm1.sock", or "". ConfigError: a wrong option."""
+    made = device(port, place)
+    return made.claim if made else ""

@@ -13,6 +13,7 @@ import logging
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
@@ -53,6 +54,19 @@ class Actual:
     bridges: Mapping[str, tuple[int, Bridge]] = field(default_factory=dict)
     ports: Mapping[str, Attached] = field(default_factory=dict)
 
+    @cached_property
+    def by_bridge(self) -> Mapping[str, list[Attached]]:
+        """Each bridge's ports."""
+        found: dict[str, list[Attached]] = {name: [] for name in self.bridges}
+        for port in self.ports.values():
+            found[port.bridge].append(port)
+        return found
+
+    @cached_property
+    def by_number(self) -> Mapping[int, Attached]:
+        """The ports by the datapath's number."""
+        return {port.number: port for port in self.ports.values()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -71,7 +85,7 @@ class Plan:
 
 def _same_device(a: Port, b: Port) -> bool:
     """Whether the device of `a` serves `b` as well: all that is not about the device may differ."""
-    if a.type == b.type == "patch":
+    if a == b or a.type == b.type == "patch":
         return True
     aside = {"tag": None, "trunks": (), "vlan_mode": None, "rxq_affinity": "", "ofport_request": 0}
     return replace(a, **aside) == replace(b, **aside)  # type: ignore[arg-type]
@@ -102,7 +116,11 @@ def plan(
     keep: list[Attached] = []
     new: list[Attached] = []
     for bridge in desired.bridges:
-        ofports = ofport.assign(bridge, actual_ofports(actual, bridge.name), memory or {})
+        there = actual.by_bridge.get(bridge.name, [])
+        if bridge.name in actual.bridges and actual.bridges[bridge.name][1] == bridge:
+            keep += there
+            continue
+        ofports = ofport.assign(bridge, {a.port.name: (a.port, a.ofport) for a in there}, memory or {})
         for port in bridge.ports:
             old = actual.ports.get(port.name)
             if old and _same_device(old.port, port):
@@ -133,11 +151,6 @@ def plan(
     )
 
 
-def actual_ofports(actual: Actual, bridge: str) -> dict[str, tuple[Port, int]]:
-    """The bridge's ports as they are, by name, with their OpenFlow numbers."""
-    return {name: (a.port, a.ofport) for name, a in actual.ports.items() if a.bridge == bridge}
-
-
 class Reconciler:
     """Makes one engine `Datapath` be what is desired, and remembers what it is. Not thread-safe: Switch has
     the lock.
@@ -163,13 +176,15 @@ class Reconciler:
 
         tolerant: a port that cannot be attached is kept with its error instead, for `retry`.
         """
-        ports.check_config(desired, self._place)
-        wanted = [p for b in desired.bridges for p in b.ports]
-        for port in wanted:
+        known: dict[str, str] = {}
+        for port in (p for b in desired.bridges for p in b.ports):
             old = self.actual.ports.get(port.name)
-            if not tolerant and (old is None or old.port != port):
+            if old and old.port == port:
+                known[port.name] = old.claim
+            elif not tolerant:
                 ports.check_pins(port, self._cores)
-        steps = plan(self.actual, desired, {p.name: self._claim(p) for p in wanted}, self._memory)
+        claims = ports.claims(desired, self._place, known)
+        steps = plan(self.actual, desired, claims, self._memory)
         before = self.actual
         added: list[Attached] = []
         try:
@@ -186,7 +201,10 @@ class Reconciler:
 
     def _swap(self, steps: Plan, before: Actual, added: list[Attached], tolerant: bool) -> None:
         """Takes away what is to leave, then puts there what had to wait for it."""
-        self._detach(steps.leave)
+        devices = ((new.port, ports.device(new.port, self._place)) for new in steps.swap)
+        taps = {device.tap for port, device in devices if device and _passed_on(port, device)}
+        with tap.left({name for name in taps if tap.has_one_queue(name)}):
+            self._detach(steps.leave)
         if not steps.swap:
             return
         swapped: list[Attached] = []
@@ -208,10 +226,15 @@ class Reconciler:
             tap.kept(device.tap) if device and device.tap and not device.netns else contextlib.nullcontext()
         )
 
-    def check_port(self, port: Port) -> str:
-        """ConfigError if no such port can be; else its claim."""
+    def check_port(self, port: Port, *, host: bool = False) -> str:
+        """ConfigError if no such port can be; else its claim. host: nor if this host does not let it be, as
+        far as another port has not got what it claims.
+        """
         ports.check_pins(port, self._cores)
-        return self._claim(port)
+        claim = ports.claim_of(port, self._place)
+        if host and claim not in {a.claim for a in self.actual.ports.values() if a.claim}:
+            ports.check_host(port, self._place)
+        return claim
 
     def retry(self) -> None:
         """Tries again to attach the ports that failed."""
@@ -269,11 +292,8 @@ class Reconciler:
 
     def name_of(self, number: int) -> str:
         """The port with that number; the number itself if it has gone."""
-        return next((a.port.name for a in self.actual.ports.values() if a.number == number), str(number))
-
-    def _claim(self, port: Port) -> str:
-        device = ports.device(port, self._place)
-        return device.claim if device else ""
+        port = self.actual.by_number.get(number)
+        return port.port.name if port else str(number)
 
     def _make(self, device: ports.Device) -> int:
         if device.tap:
@@ -297,6 +317,8 @@ class Reconciler:
             if device is None:
                 return new
             ports.check_host(new.port, place)
+            if _passed_on(new.port, device):
+                tap.take(device.tap, device.mac)
             handle = self._make(device)
             rxqs = self._datapath.device_info(handle).rxqs
             if device.below:  # AF_PACKET's driver sets none above 1,500
@@ -355,6 +377,11 @@ class Reconciler:
 def _interface_numbers() -> dict[str, int]:
     """The kernel's interfaces in our namespace."""
     return {name: number for number, name in socket.if_nameindex()}
+
+
+def _passed_on(port: Port, device: ports.Device) -> bool:
+    """Whether its interface is one that may be another switch's before and after."""
+    return port.type == "internal" and device.rxqs == 1 and not device.netns
 
 
 def _by_name(*states: Attached) -> dict[str, Attached]:

@@ -14,6 +14,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,23 +31,34 @@ TURN_BYTES = 65536  # what a client may send per turn of the loop
 MESSAGE_CHARS = 4 << 20  # the longest request
 CLIENTS = 64
 
+Answer = str | Future[str]
+
 
 @dataclass(frozen=True)
 class Command:
-    """What a request runs: `run` takes the arguments and returns the reply's text, or raises TurnoutError."""
+    """What a request runs: `run` takes the arguments and returns the reply's text, at once or later, or
+    raises TurnoutError.
+    """
 
-    run: Callable[[list[str]], str]
+    run: Callable[[list[str]], Answer]
     usage: str = ""
     least: int = 0
     most: int = 0
 
 
 class _Client:
-    """One connection. Each turn reads, runs what is complete and writes, and never waits."""
+    """One connection. Each turn reads, runs what is complete and writes, and never waits.
 
-    def __init__(self, sock: socket.socket, commands: Mapping[str, Command]) -> None:
+    wake: called when an answer has come that was not there at once, for another turn.
+    """
+
+    def __init__(
+        self, sock: socket.socket, commands: Mapping[str, Command], wake: Callable[["_Client"], object]
+    ) -> None:
         self.sock = sock
         self._commands = commands
+        self._wake = wake
+        self._awaited: tuple[object, Future[str]] | None = None  # a request's id and its answer
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._parser = ovs.json.Parser()
         self._chars = 0  # of the message being parsed
@@ -55,12 +67,17 @@ class _Client:
 
     @property
     def events(self) -> int:
-        """What to wait for: a client that does not read its replies is not read from either."""
-        return WRITE if self._output else READ
+        """What to wait for: a client that does not read its replies is not read from either, nor one whose
+        answer is awaited.
+        """
+        return 0 if self._awaited else WRITE if self._output else READ
 
     def turn(self) -> bool:
         """Whether the connection is to stay open."""
-        if not self._output:
+        if self._awaited:
+            self._reply(*self._awaited)
+            self._awaited = None
+        elif not self._output:
             try:
                 data = self.sock.recv(TURN_BYTES)
             except BlockingIOError:
@@ -69,7 +86,7 @@ class _Client:
                 return False
             self._input += self._decode(data)
         self._write()
-        while self._input and not self._output:
+        while self._input and not self._output and not self._awaited:
             used = self._parser.feed(self._input)
             self._input = self._input[used:]
             self._chars += used
@@ -83,17 +100,34 @@ class _Client:
     def _answer(self, message: ovs.jsonrpc.Message | str) -> None:
         if isinstance(message, str) or message.type != ovs.jsonrpc.Message.T_REQUEST:
             raise ValueError(message if isinstance(message, str) else "not a request")
+        answer: Future[str] = Future()
         try:
-            text, ok = self._run(message.method, message.params), True
+            done = self._run(message.method, message.params)
+        except TurnoutError as error:
+            answer.set_exception(error)
+        else:
+            if isinstance(done, str):
+                answer.set_result(done)
+            else:
+                answer = done
+        if answer.done():
+            self._reply(message.id, answer)
+        else:
+            self._awaited = message.id, answer
+            answer.add_done_callback(lambda _: self._wake(self))
+
+    def _reply(self, request: object, answer: Future[str]) -> None:
+        try:
+            text, ok = answer.result(), True
         except TurnoutError as error:
             text, ok = str(error), False
         if text and not text.endswith("\n"):
             text += "\n"
-        reply = {"id": message.id, "result": text if ok else None, "error": None if ok else text}
+        reply = {"id": request, "result": text if ok else None, "error": None if ok else text}
         self._output += json.dumps(reply).encode()
         self._write()
 
-    def _run(self, method: str, params: list[object]) -> str:
+    def _run(self, method: str, params: list[object]) -> Answer:
         command = self._commands.get(method)
         arguments = [p for p in params if isinstance(p, str)]
         if command is None:
@@ -149,14 +183,19 @@ class Server:
             sock.close()
             return
         sock.setblocking(False)
-        client = _Client(sock, self._commands)
+        client = _Client(sock, self._commands, lambda client: self._loop.soon(lambda: self._turn(client)))
         self._clients[sock.fileno()] = client
         self._watch(client)
 
     def _watch(self, client: _Client) -> None:
-        self._loop.watch(client.sock, client.events, lambda _: self._turn(client))
+        if client.events:
+            self._loop.watch(client.sock, client.events, lambda _: self._turn(client))
+        else:
+            self._loop.unwatch(client.sock)
 
     def _turn(self, client: _Client) -> None:
+        if self._clients.get(client.sock.fileno()) is not client:
+            return  # dropped while its answer was awaited
         before = client.events
         try:
             if client.turn():

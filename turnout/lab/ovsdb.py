@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real `ovsdb-server` with an Open_vSwitch database in a folder, and `ovs-vsctl` on it."""
 
+import os
 import shlex
+import shutil
+import signal
 from pathlib import Path
 from typing import Self
 
@@ -37,8 +40,17 @@ class OvsdbServer:
         self._file.unlink(missing_ok=True)
         run("ovsdb-tool", "create", str(self._file), _SCHEMA)
 
-    def start(self) -> None:
-        """Start it (again); returns when it listens. LabError if it doesn't within 5 s."""
+    def replace(self, other: "OvsdbServer") -> None:
+        """What `other` has written, in place of the old database. LabError while one of the servers runs."""
+        self.create()
+        if other._server is not None:
+            raise LabError("the other ovsdb-server is running")
+        shutil.copy(other._file, self._file)
+
+    def start(self, *, init: bool = True) -> None:
+        """Start it (again); returns when it listens. LabError if it doesn't within 5 s. init: with a row
+        Open_vSwitch, as Open vSwitch's own start does.
+        """
         self._server = Console(
             "ovsdb-server",
             ["ovsdb-server", str(self._file), f"--remote=p{self.remote}",
@@ -46,7 +58,14 @@ class OvsdbServer:
              f"--unixctl={self._folder}/ovsdb.ctl", "-vconsole:warn", "-vsyslog:off"],
         )  # fmt: skip
         until(lambda: (self._folder / "db.sock").exists(), "ovsdb-server's socket")
-        self.vsctl("--no-wait", "init")
+        if init:
+            self.vsctl("--no-wait", "init")
+
+    def signal(self, number: signal.Signals) -> None:
+        """E.g. SIGSTOP, as a machine that is too busy. LabError if it does not run."""
+        if self._server is None:
+            raise LabError("ovsdb-server is not running")
+        os.kill(self._server.pid, number)
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""

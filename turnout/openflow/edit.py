@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from turnout.openflow import actions as a
 from turnout.openflow.checksum import add_to_checksum
-from turnout.openflow.fields import FIELDS
+from turnout.openflow.fields import FIELDS, IPV6
 from turnout.openflow.packet import Packet
 
 
@@ -53,7 +53,7 @@ def _push_mpls(packet: Packet, action: a.PushMpls) -> None:
         at = packet.at["mpls"]
         entry = int.from_bytes(packet.data[at : at + 4], "big") & ~0x100
     elif packet.has("nw_ttl"):
-        label = 2 if "ipv6" in packet.at else 0
+        label = 2 if packet.eth_type == IPV6 else 0
         entry = label << 12 | (packet.get("ip_dscp") & 7) << 9 | 0x100 | (packet.get("nw_ttl") or 64)
     else:
         entry = 0x100 | 64

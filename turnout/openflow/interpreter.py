@@ -220,7 +220,7 @@ class Run:
         self.packet.set(to.field, value << to.start, mask)
 
     def _dec_ttl(self, name: str, controllers: tuple[int, ...]) -> bool:
-        if not self.packet.has(name):
+        if not self.packet.has(name) or self.packet.broken(name):
             return True
         ttl = self.packet.get(name)
         if ttl > 1:

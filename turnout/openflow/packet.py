@@ -61,6 +61,7 @@ def _places() -> dict[str, tuple[Place, ...]]:
 
 
 PLACES: Final = _places()
+_ETH_TYPES: Final = {"ipv4": IPV4, "ipv6": IPV6}
 _L4: Final = {6: ("tcp", 20), 17: ("udp", 8), 132: ("sctp", 12)}
 
 
@@ -68,19 +69,24 @@ class Packet:
     """A frame and what travels with it.
 
     at: header name → its offset in the frame; "ip" has what follows Ethernet, tags and MPLS.
+
+    A broken IP header has fields all the same, as in Open vSwitch: they are 0, and what is set in them is
+    kept beside the packet until that is parsed anew.
     """
 
     def __init__(self, data: bytes, meta: dict[str, int]) -> None:
         self.data = bytearray(data)
         self.meta = meta
         self._cache: dict[str, int] = {}
+        self._beside: dict[str, int] = {}
         self.parse()
 
     def copy(self) -> "Packet":
         """An independent one."""
         new = Packet.__new__(Packet)
         new.data, new.meta = bytearray(self.data), dict(self.meta)
-        new._cache, new.at, new.eth_type = dict(self._cache), self.at, self.eth_type
+        new._cache, new._beside = dict(self._cache), dict(self._beside)
+        new.at, new.eth_type = self.at, self.eth_type
         new.protocol, new.frag, new.extensions, new.l4 = self.protocol, self.frag, self.extensions, self.l4
         return new
 
@@ -89,6 +95,7 @@ class Packet:
     def parse(self) -> None:
         """Finds the headers anew."""
         self._cache.clear()
+        self._beside.clear()
         self.at: dict[str, int] = {}
         self.eth_type = self.protocol = self.frag = self.extensions = 0
         self.l4 = 0
@@ -240,8 +247,15 @@ class Packet:
         if name in METADATA or name.startswith(("xreg", "xxreg")) or name in ("in_port", "eth_type"):
             return True
         if name in ("nw_proto", "ip_frag"):
-            return "ipv4" in self.at or "ipv6" in self.at
-        return any(place.header in self.at for place in PLACES.get(name, ()))
+            return self.eth_type in (IPV4, IPV6)
+        return self.broken(name) or any(place.header in self.at for place in PLACES.get(name, ()))
+
+    def broken(self, name: str) -> bool:
+        """Whether it is a field of an IP header that ought to be there and is not."""
+        expected = {
+            place.header for place in PLACES.get(name, ()) if _ETH_TYPES.get(place.header) == self.eth_type
+        }
+        return bool(expected) and not expected & self.at.keys()
 
     def get(self, name: str) -> int:
         """A field's value; 0 for what is not there. vlan_tci has bit 12 set if there is a tag."""
@@ -277,7 +291,9 @@ class Packet:
                 if name == "arp_op" and value > 0xFF:
                     return 0  # and knows no greater opcode
                 return value | 0x1000 if name == "vlan_tci" else value
-        return 0
+        if name == "nw_tos":
+            return self._beside.get("ip_dscp", 0) << 2 | self._beside.get("nw_ecn", 0)
+        return self._beside.get(name, 0)
 
     @staticmethod
     def _registers(name: str) -> list[str]:
@@ -316,7 +332,13 @@ class Packet:
             if base is not None:
                 self._write(place, base + place.offset, value, mask)
                 return True
-        return False
+        if not self.broken(name):
+            return False
+        if name == "nw_tos":
+            name, value, mask = "ip_dscp", value >> 2, mask >> 2
+        self._beside[name] = self._beside.get(name, 0) & ~mask | value & mask
+        self._cache.clear()
+        return True
 
     def _write(self, place: Place, start: int, value: int, mask: int) -> None:
         mask = (mask & (1 << place.bits) - 1) << place.shift

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of the `ovs` package's IDL as values. The library makes each value anew each time that it is asked, so
-ports are kept until they change.
+bridges and ports are kept until they change.
 """
 
 from collections.abc import Iterable, Set
@@ -19,8 +19,9 @@ class Reader:
     """Reads one database again and again."""
 
     def __init__(self) -> None:
+        self._bridges: dict[UUID, Bridge] = {}
         self._ports: dict[UUID, Port] = {}
-        self._owners: dict[UUID, UUID] = {}  # interface → port
+        self._owners: dict[UUID, UUID] = {}  # interface → port; port, controller, flow table → bridge
 
     def read(self, tables: Any, changed: Set[UUID] | None) -> Database | None:
         """What the IDL's tables say; None while the database has no row Open_vSwitch (`ovs-vsctl init`).
@@ -28,10 +29,11 @@ class Reader:
         changed: the rows that have since the last time; None: all.
         """
         if changed is None:
+            self._bridges.clear()
             self._ports.clear()
             self._owners.clear()
         for uuid in changed or ():
-            self._ports.pop(self._owners.pop(uuid, uuid), None)
+            self._forget(uuid)
         for row in tables["Open_vSwitch"].rows.values():
             return Database(
                 uuid=row.uuid,
@@ -46,7 +48,21 @@ class Reader:
             )
         return None
 
+    def _forget(self, uuid: UUID | None) -> None:
+        """This row has changed, or one that it refers to."""
+        while uuid is not None:
+            self._ports.pop(uuid, None)
+            self._bridges.pop(uuid, None)
+            uuid = self._owners.pop(uuid, None)
+
     def _bridge(self, row: Any) -> Bridge:
+        if row.uuid not in self._bridges:
+            self._bridges[row.uuid] = self._new_bridge(row)
+            parts = *row.ports, *row.controller, *row.flow_tables.values()
+            self._owners |= {part.uuid: row.uuid for part in parts}
+        return self._bridges[row.uuid]
+
+    def _new_bridge(self, row: Any) -> Bridge:
         return Bridge(
             uuid=row.uuid,
             name=row.name,

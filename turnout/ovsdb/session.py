@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client of ovsdb-server, on the daemon's loop: it never blocks, and connects again for ever."""
 
+import json
 import logging
 import select
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +14,28 @@ import ovs.db.idl  # type: ignore[import-untyped]
 import ovs.timeval  # type: ignore[import-untyped]
 
 from turnout.control.loop import READ, WRITE, HasFileno, Loop, Timer
-from turnout.ovsdb import schema
+from turnout.ovsdb import schema, transaction
 from turnout.ovsdb.read import Reader
 from turnout.ovsdb.rows import Database
 
 log = logging.getLogger(__name__)
 
 LOCK = "ovs_vswitchd"  # whoever has it is the switch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What has become of a transaction. next_cfg: what it has counted that up to; 0: there was nothing to do.
+    again: it was made on what the database had ceased to say. error: why it failed; "": it did not.
+    """
+
+    next_cfg: int = 0
+    again: bool = False
+    error: str = ""
+
+
+_Transaction = ovs.db.idl.Transaction
+_DONE = (_Transaction.SUCCESS, _Transaction.UNCHANGED)
 
 
 class _Waits:
@@ -90,7 +107,10 @@ class Session:
         self._loop = loop
         self._changed = changed
         self._written = written
-        self._transaction: Any = None
+        self._report: Any = None  # what `write` has sent
+        self._edit: Any = None  # what `edit` has sent
+        self._edit_on = -1  # the connection that it went out on
+        self._edited: Callable[[Outcome], None] = lambda _: None
         self._reader = Reader()
         self._obeyed = -1  # the connection, by the library's count, that `changed` was called for
         self._said = ""
@@ -106,25 +126,47 @@ class Session:
         return bool(self._connected and idl.state == idl.IDL_S_MONITORING and idl.has_lock)
 
     @property
+    def trouble(self) -> str:
+        """Why it is not `ready`."""
+        if self._connected and self._idl.is_lock_contended:
+            return "another process is the switch of this database"
+        return "no database there"
+
+    @property
     def _connected(self) -> bool:
         return bool(self._idl._session.is_connected())  # the library has no public word for it
 
     @property
     def writing(self) -> bool:
         """Whether an answer to `write` is awaited."""
-        return self._transaction is not None
+        return self._report is not None
 
     def write(self, changes: Mapping[str, Mapping[Any, Mapping[str, Any]]]) -> None:
         """Sends table → row → column → value, in one transaction; rows that are gone are passed over."""
-        transaction = ovs.db.idl.Transaction(self._idl)
+        report = _Transaction(self._idl)
         for table, rows in changes.items():
             known = self._idl.tables[table].rows
             for uuid, values in rows.items():
                 if (row := known.get(uuid)) is not None:
                     for column, value in values.items():
                         setattr(row, column, value)  # how the library takes them
-        self._transaction = transaction
+        self._report = report
         self._commit()  # at once: the library cannot go on with one that is not sent
+        self._loop.soon(self._run)
+
+    def edit(self, old: Database, new: Database, done: Callable[[Outcome], None]) -> None:
+        """Sends what makes `old`, which `changed` was called with last, `new`, and counts next_cfg up. One at
+        a time; `done` is called once, of a lost connection when there is another. TurnoutError: a value that
+        the schema does not allow.
+        """
+        edit = _Transaction(self._idl)
+        try:
+            transaction.fill(edit, self._idl.tables, old, new)
+        except BaseException:
+            edit.abort()
+            raise
+        self._edit, self._edited, self._edit_on = edit, done, self._idl._session.get_seqno()
+        edit.commit()
         self._loop.soon(self._run)
 
     def close(self) -> None:
@@ -141,6 +183,7 @@ class Session:
         self._commit()
         self._say()
         self._obey()
+        self._conclude()
         waits = _Waits()
         self._idl.wait(waits)
         self._watched = list(waits.events)
@@ -163,25 +206,38 @@ class Session:
 
     def _commit(self) -> None:
         """Sends what is to be sent, or looks for the answer."""
-        if self._transaction is None:
-            return
-        status = self._transaction.commit()
-        kind = ovs.db.idl.Transaction
-        if status == kind.INCOMPLETE:
-            return
-        if status == kind.ERROR:
-            log.error("%s: cannot write: %s", self._remote, self._transaction.get_error())
-        self._transaction = None
-        self._written(status in (kind.SUCCESS, kind.UNCHANGED))
+        if self._report and (status := self._report.commit()) != _Transaction.INCOMPLETE:
+            if status == _Transaction.ERROR:
+                log.error("%s: cannot write: %s", self._remote, _reason(self._report))
+            self._report = None
+            self._written(status in _DONE)
+
+    def _conclude(self) -> None:
+        """Looks what has become of an edit, after what it has changed has been told."""
+        if self._edit and (status := self._edit.commit()) != _Transaction.INCOMPLETE:
+            edit, self._edit = self._edit, None
+            self._edited(self._outcome(edit, status))
+
+    def _outcome(self, edit: Any, status: str) -> Outcome:
+        if status == _Transaction.SUCCESS:
+            return Outcome(next_cfg=edit.get_increment_new_value())
+        if self._edit_on != self._idl._session.get_seqno():
+            return Outcome(error="the connection was lost; nobody knows whether the change is there")
+        if status == _Transaction.TRY_AGAIN:
+            return Outcome(again=True)
+        if status == _Transaction.UNCHANGED:
+            return Outcome()
+        why = self.trouble if status == _Transaction.NOT_LOCKED else _reason(edit)
+        return Outcome(error=f"{why}; nothing was changed")
 
     def _say(self) -> None:
         """One line for each turn of fate."""
         if self.ready:
             text = "connected"
         elif self._connected and self._idl.is_lock_contended:
-            text = "another process is the switch of this database; forwarding as before until it has gone"
+            text = f"{self.trouble}; forwarding as before until it has gone"
         elif not self._connected and self._idl._session.stream is None:  # nor a try under way
-            text = "no database there; forwarding as before, trying on"
+            text = f"{self.trouble}; forwarding as before, trying on"
         else:
             return
         if text != self._said:
@@ -195,3 +251,11 @@ class Session:
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+
+def _reason(failed: Any) -> str:
+    """Why a transaction has failed."""
+    try:
+        return str(json.loads(failed.get_error())["details"])
+    except (ValueError, KeyError, TypeError):
+        return str(failed.get_error())

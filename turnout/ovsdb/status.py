@@ -24,7 +24,7 @@ _DPDK_DROPS = {
     "no-segments": "ovs_tx_invalid_hwol_drops",
     "refused": "ovs_tx_invalid_hwol_drops",
 }
-_NO_DPDK_DROPS = dict.fromkeys([*_DPDK_DROPS.values(), "ovs_rx_qos_drops", "ovs_tx_qos_drops"], 0)
+_NO_DPDK_DROPS = (*_DPDK_DROPS.values(), "ovs_rx_qos_drops", "ovs_tx_qos_drops")
 _OF_A_DEVICE = (
     *("mac_in_use", "admin_state", "link_state", "link_speed", "link_resets", "duplex", "mtu", "ifindex"),
 )
@@ -103,26 +103,33 @@ def statistics(
     """Of a row Interface, its counters under Open vSwitch's names for that type. What is lost, for any
     reason, is dropped: errors stay 0. oddities: what the kernel counts besides.
     """
-    packets = {
+    numbers = zeros(type) | {
         "rx_packets": count.rx_packets,
         "rx_bytes": count.rx_bytes,
         "tx_packets": count.tx_packets,
         "tx_bytes": count.tx_bytes,
     }
-    if type == "patch":
-        return {"statistics": packets}
-    numbers = packets | {"rx_dropped": 0, "rx_errors": 0, "tx_dropped": 0, "tx_errors": 0}
     if type in KERNEL:
         numbers |= oddities
-    elif type == "dpdk" or type in _VHOST:
-        numbers |= _NO_DPDK_DROPS
-        if type in _VHOST:
-            numbers["ovs_tx_retries"] = 0  # what a guest does not take at once is dropped
-    for drop in drops:
+    for drop in drops if type != "patch" else ():
         numbers["tx_dropped" if drop.reason in TX_DROPS else "rx_dropped"] += drop.packets
         if (name := _DPDK_DROPS.get(drop.reason)) in numbers:
             numbers[name] += drop.packets
     return {"statistics": numbers}
+
+
+def zeros(type: str) -> dict[str, int]:
+    """The counters that Open vSwitch has of a port of that type."""
+    names = [f"{way}_{what}" for way in ("rx", "tx") for what in ("packets", "bytes")]
+    if type != "patch":
+        names += [f"{way}_{what}" for way in ("rx", "tx") for what in ("dropped", "errors")]
+    if type in KERNEL:
+        names += NO_ODDITIES
+    elif type == "dpdk" or type in _VHOST:
+        names += _NO_DPDK_DROPS
+    if type in _VHOST:
+        names.append("ovs_tx_retries")  # none: what a guest does not take at once is dropped
+    return dict.fromkeys(names, 0)
 
 
 def controller(view: ControllerView | None) -> Values:

@@ -6,8 +6,10 @@ all others as they are.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from uuid import UUID
 
 from turnout.config import columns, model
+from turnout.config.tree import bridge_from_tree
 from turnout.control import host, ports
 from turnout.errors import ConfigError
 from turnout.ovsdb.rows import Bridge, Controller, Database, FlowTable, Interface, Port
@@ -27,9 +29,14 @@ _TUNNELS = (
     *("vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "gtpu", "lisp", "stt", "bareudp", "srv6"),
     *("ipsec_gre", "ipsec_vxlan", "ipsec_geneve"),
 )
-_TAPS = ("internal", "tap")
 _PROTOCOLS = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
-_NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
+NUMBERS = {"n_rxq": "n_rxq", "n_rxq_desc": "n_rxq_desc", "n_txq_desc": "n_txq_desc"}  # options → settings
+# a bridge's settings that only Turnout has: keys of other_config → settings
+OWN_KEYS = {
+    "turnout-flow-limit": "flow_limit",
+    "turnout-overflow-policy": "overflow_policy",
+    "turnout-restore-flows": "restore_flows",
+}
 # keys of other_config that would change how packets go, and do not yet
 _BRIDGE_KEYS = ("forward-bpdu", "in-band-queue", "controller-queue-size", "dp-desc", "dp-sn")
 _PORT_KEYS = ("priority-tags", "qinq-ethtype")
@@ -44,71 +51,127 @@ _OTHER_KEYS = (
 
 T = TypeVar("T", model.Bridge, model.Port)
 Check = Callable[[model.Port], str]
-MtuOf = Callable[[str], int | None]
 
 
 @dataclass(frozen=True)
 class Desired:
     """errors: interface → what is wrong with it, or not implemented. notes: the same of rows that have no
-    such column. mtus: interface → the kernel's MTU that its port has taken over; 0: it is not there.
+    such column.
     """
 
     bridges: tuple[model.Bridge, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    mtus: Mapping[str, int] = field(default_factory=dict)
 
 
-def translate(
-    database: Database, check: Check, mtu_of: MtuOf = lambda _: None, largest_mtu: int = 1500
-) -> Desired:
-    """check: raises ConfigError for a port that cannot be made, and returns what only one port can own, or
-    "". mtu_of: the MTU that a kernel interface has; None: it is not there. largest_mtu: that a port on one
-    can have.
+def translate(database: Database, check: Check) -> Desired:
+    """`check` raises ConfigError for a port that cannot be made, and returns what only one port can own, or
+    "".
     """
-    return _Translation(check, mtu_of, largest_mtu).run(database)
+    return Translator(check)(database)
 
 
-class _Translation:
-    """One run."""
+@dataclass(frozen=True, kw_only=True)
+class _PortDraft:
+    """What one port's row says by itself. address: what its bridge's row says of that, "" for nothing.
+    problems: of its interfaces; without any, of the port.
+    """
 
-    def __init__(self, check: Check, mtu_of: MtuOf, largest_mtu: int) -> None:
+    row: Port
+    address: str
+    port: model.Port | None
+    claim: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        return tuple(interface.name for interface in self.row.interfaces)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """What one bridge's row says by itself; bridge: with all its ports."""
+
+    row: Bridge
+    bridge: model.Bridge | None
+    ports: tuple[_PortDraft, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Translator:
+    """Translates again and again: what it made of a row serves for as long as that is as it was."""
+
+    def __init__(self, check: Check) -> None:
+        """check: as `translate` takes it; its answers are kept."""
         self._check = check
-        self._mtu_of = mtu_of
-        self._largest_mtu = largest_mtu
-        self._mtus: dict[str, int] = {}
-        self._without_mtu: set[str] = set()  # ports that nobody has given one
+        self._drafts: dict[UUID, _Draft] = {}
+
+    def __call__(self, database: Database) -> Desired:
+        drafts: dict[UUID, _Draft] = {}
+        for row in database.bridges:
+            draft = self._drafts.get(row.uuid)
+            if draft is None or draft.row != row:
+                draft = _Reading(self._check, draft).run(row)
+            drafts[row.uuid] = draft
+        self._drafts = drafts
+        return _Meeting(database).run(drafts.values())
+
+
+class _Meeting:
+    """Where the rows of one database meet: names, and what only one port can own."""
+
+    def __init__(self, database: Database) -> None:
         self._errors: dict[str, list[str]] = {}
-        self._notes: list[str] = []
+        self._notes: list[str] = _of_the_switch(database)
         self._owners: dict[str, str] = {}
-        self._names: set[str] = set()
+        self._names = {row.name for row in database.bridges}
         self._ports = 0
 
-    def run(self, database: Database) -> Desired:
-        if database.tls:
-            self._note_not_yet("SSL", database.tls.not_yet)
-        self._notes += [f"{name}: not implemented yet" for name in database.not_yet]
-        for key in database.other_config:
-            if key.startswith(_START_KEYS) and key != "dpdk-init":
-                self._notes.append(
-                    f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help"
-                )
-            elif key in _OTHER_KEYS:
-                self._notes.append(f"Open_vSwitch other_config:{key}: without effect")
-        self._names = {row.name for row in database.bridges}
+    def run(self, drafts: Iterable[_Draft]) -> Desired:
         bridges: list[model.Bridge] = []
-        for row in database.bridges:
-            try:
-                if len(bridges) == 256:
-                    raise ConfigError(f"bridge.{row.name}", "there are 256 bridges already")
-                bridges.append(self._bridge(row))
-            except ConfigError as error:
-                self._notes.append(str(error))
-                for interface in (i for port in row.ports for i in port.interfaces):
-                    self._say(interface, str(error))
+        for draft in drafts:
+            self._notes += draft.notes
+            if draft.bridge is None:
+                problem = draft.notes[-1]
+            elif len(bridges) == model.MAX_BRIDGES:
+                problem = f"bridge.{draft.row.name}: there are {model.MAX_BRIDGES} bridges already"
+                self._notes.append(problem)
+            else:
+                bridges.append(self._bridge(draft, draft.bridge))
+                continue
+            self._say([i.name for port in draft.row.ports for i in port.interfaces], problem)
         self._find_peers(bridges)
         errors = {name: "; ".join(texts) for name, texts in self._errors.items()}
-        return Desired(tuple(bridges), errors, tuple(self._notes), self._mtus)
+        return Desired(tuple(bridges), errors, tuple(self._notes))
+
+    def _bridge(self, draft: _Draft, bridge: model.Bridge) -> model.Bridge:
+        """Without the ports that cannot be beside others."""
+        kept: list[model.Port] = []
+        for it in draft.ports:
+            problems = it.problems
+            if it.port is not None and (clash := self._clash(it, it.port, bridge.name)):
+                problems = (clash,)
+            elif it.port is not None:
+                kept.append(it.port)
+            if it.interfaces:
+                for problem in problems:
+                    self._say(it.interfaces, problem)
+            else:
+                self._notes += problems
+        return bridge if len(kept) == len(bridge.ports) else replace(bridge, ports=tuple(kept))
+
+    def _clash(self, draft: _PortDraft, port: model.Port, bridge: str) -> str:
+        """Why it cannot be; "": it can, and is."""
+        if self._ports == model.MAX_PORTS:
+            return f"port.{port.name}: there are {model.MAX_PORTS} ports already"
+        if port.name in self._names and port.name != bridge:
+            return f"port.{port.name}: a bridge or port of that name is there already"
+        if draft.claim and draft.claim in self._owners:
+            return f"port.{port.name}: {draft.claim} already belongs to port {self._owners[draft.claim]}"
+        self._owners[draft.claim] = port.name
+        self._names.add(port.name)
+        self._ports += 1
+        return ""
 
     def _find_peers(self, bridges: Iterable[model.Bridge]) -> None:
         """Of each patch port without another end it is said, in Open vSwitch's words."""
@@ -120,9 +183,39 @@ class _Translation:
         }
         for name, peer in peers.items():
             if peers.get(peer) != name:
-                self._errors.setdefault(name, []).append(
-                    f"No usable peer '{peer}' exists in 'netdev' datapath."
-                )
+                self._say([name], f"No usable peer '{peer}' exists in 'netdev' datapath.")
+
+    def _say(self, interfaces: Iterable[str], text: str) -> None:
+        for name in interfaces:
+            self._errors.setdefault(name, []).append(text)
+
+
+class _Reading:
+    """One bridge's row. before: what it said last."""
+
+    def __init__(self, check: Check, before: _Draft | None) -> None:
+        self._check = check
+        self._before = {draft.row.name: draft for draft in before.ports} if before else {}
+        self._notes: list[str] = []
+
+    def run(self, row: Bridge) -> _Draft:
+        try:
+            bridge = self._bridge(row)
+        except ConfigError as error:
+            return _Draft(row=row, bridge=None, notes=(*self._notes, str(error)))
+        wanted = row.ports
+        if all(port.name != row.name for port in wanted):  # a bridge has its own port even without a row
+            wanted = (Port(name=row.name), *wanted)
+        drafts = tuple(self._port(port, row) for port in wanted)
+        ports = {
+            draft.port.name: draft.port for draft in drafts if draft.port
+        }  # a name twice is refused later
+        return _Draft(
+            row=row,
+            bridge=replace(bridge, ports=tuple(ports.values())),
+            ports=drafts,
+            notes=tuple(self._notes),
+        )
 
     def _bridge(self, row: Bridge) -> model.Bridge:
         bridge = model.Bridge(name=row.name)
@@ -133,6 +226,8 @@ class _Translation:
         for key in row.other_config:
             if key in _BRIDGE_KEYS or key.startswith(("stp-", "rstp-", "mcast-snooping-")):
                 self._notes.append(f"{where}.other_config:{key}: not implemented yet")
+        if (address := row.other_config.get("hwaddr")) and (problem := ports.check_mac(address)):
+            self._notes.append(f"{where}.other_config:hwaddr: {problem}")
         numbers = {"mac-aging-time": "mac_aging", "mac-table-size": "mac_table_size"}
         settings: dict[str, Any] = {
             setting: number
@@ -143,26 +238,23 @@ class _Translation:
             settings["datapath_id"] = identity.removeprefix("0x")
         if row.fail_mode:
             settings["fail_mode"] = row.fail_mode
+        settings |= self._own(row)
         settings["protocols"] = self._protocols(where, row.protocols)
         settings["table_limits"] = self._table_limits(where, row.flow_tables)
         settings |= self._controllers(where, row.controllers)
-        bridge = self._settle(bridge, settings, self._notes.append)
-        wanted = row.ports
-        if all(port.name != row.name for port in wanted):  # a bridge has its own port even without a row
-            wanted = (Port(name=row.name), *wanted)
-        made = [port for it in wanted if (port := self._port(it, row)) is not None]
-        return replace(bridge, ports=self._with_mtus(made))
+        return self._settle(bridge, settings, self._notes.append)
 
-    def _with_mtus(self, made: list[model.Port]) -> tuple[model.Port, ...]:
-        """Internal ports without an MTU get the least that others have, as in Open vSwitch."""
-        given = [port.mtu for port in made if port.type != "patch" and port.name not in self._without_mtu]
-        least = min(given, default=model.Port.mtu)
-        return tuple(
-            replace(port, mtu=least)
-            if port.mtu != least and port.type in _TAPS and port.name in self._without_mtu
-            else port
-            for port in made
-        )
+    def _own(self, row: Bridge) -> dict[str, Any]:
+        """The settings that only Turnout has; their values are read as the CLI reads them."""
+        settings: dict[str, Any] = {}
+        for key, setting in OWN_KEYS.items():
+            if (text := row.other_config.get(key)) is not None:
+                try:
+                    tree = columns.bridge_tree(row.name, {}, [f"{setting}={text}"])
+                    settings[setting] = getattr(bridge_from_tree(row.name, tree), setting)
+                except ConfigError as error:
+                    self._notes.append(f"bridge.{row.name}.other_config:{key}: {error.problem}")
+        return settings
 
     def _protocols(self, where: str, protocols: Iterable[str]) -> tuple[str, ...]:
         known = tuple(name for name in protocols if name in _PROTOCOLS)
@@ -203,61 +295,44 @@ class _Translation:
                 )
         return settings
 
-    def _port(self, row: Port, bridge: Bridge) -> model.Port | None:
-        """None if it cannot be, which its interfaces say."""
+    def _port(self, row: Port, bridge: Bridge) -> _PortDraft:
+        address = _address(row, bridge)
+        before = self._before.get(row.name)
+        if before and (before.row, before.address) == (row, address):
+            return before
         where = f"port.{row.name}"
-        if len(row.interfaces) > 1:
-            for member in row.interfaces:
-                self._say(member, f"{where}: bonds are not implemented yet")
-            return None
-        interface = row.interfaces[0] if row.interfaces else None
-        if interface is None and row.name != bridge.name:
-            self._notes.append(f"{where}: has no interface")
-            return None
-        try:
-            return self._single(row, bridge, interface)
-        except ConfigError as error:
-            if interface is None:
-                self._notes.append(str(error))
-            else:
-                self._say(interface, str(error))
-            return None
-
-    def _single(self, row: Port, bridge: Bridge, interface: Interface | None) -> model.Port:
-        name = interface.name if interface else row.name
-        local = name == bridge.name
-        kind = "internal" if local else _kind(name, interface.type if interface else "")
-        if self._ports == 1023:
-            raise ConfigError(f"port.{name}", "there are 1023 ports already")
-        if name in self._names and not local:
-            raise ConfigError(f"port.{name}", "a bridge or port of that name is there already")
-        options: dict[str, str] = {}
-        settings: dict[str, Any] = {}
         problems: list[str] = []
-        if interface:
-            options, settings = self._interface(interface, kind, problems)
-        if kind in _TAPS and "mtu" not in settings:
-            self._without_mtu.add(name)
-        if address := self._address(row, bridge):
+        port, claim = None, ""
+        if len(row.interfaces) > 1:
+            problems.append(f"{where}: bonds are not implemented yet")
+        elif not row.interfaces and row.name != bridge.name:
+            problems.append(f"{where}: has no interface")
+        else:
+            try:
+                port, claim = self._single(row, bridge, address, problems)
+            except ConfigError as error:
+                problems = [str(error)]
+        return _PortDraft(row=row, address=address, port=port, claim=claim, problems=tuple(problems))
+
+    def _single(self, row: Port, bridge: Bridge, address: str, problems: list[str]) -> tuple[model.Port, str]:
+        """The port of one interface, or of none, and its claim."""
+        interface = row.interfaces[0] if row.interfaces else Interface(uuid=bridge.uuid, name=row.name)
+        name = interface.name
+        local = name == bridge.name
+        kind = "internal" if local else _kind(name, interface.type)
+        options, settings = self._interface(interface, kind, problems)
+        if address:
             options.setdefault("mac", address)
         port = model.Port(name=name, type=kind, options=options, **self._vlans(row, problems))
         port = self._settle(port, settings, problems.append)
-        if claim := self._check(port):
-            if claim in self._owners:
-                raise ConfigError(f"port.{name}", f"{claim} already belongs to port {self._owners[claim]}")
-            self._owners[claim] = name
+        claim = self._check(port)
         problems += [f"port.{row.name}.{column}: not implemented yet" for column in row.not_yet]
         problems += [
             f"port.{row.name}.other_config:{key}: not implemented yet"
             for key in row.other_config
             if key in _PORT_KEYS
         ]
-        self._names.add(name)
-        self._ports += 1
-        for problem in problems:
-            if interface:
-                self._say(interface, problem)
-        return port
+        return port, claim
 
     def _interface(
         self, row: Interface, kind: str, problems: list[str]
@@ -269,7 +344,7 @@ class _Translation:
         settings: dict[str, Any] = {}
         for key, text in row.options.items():
             option = columns.OPTION_ALIASES.get(key, key)
-            if setting := _NUMBERS.get(key):
+            if setting := NUMBERS.get(key):
                 settings[setting] = self._number(where, f"options:{key}", text, problems)
             elif option in known:
                 options[option] = text
@@ -282,35 +357,10 @@ class _Translation:
         elif row.mac:
             problems.append(f"{where}.mac: not implemented yet for type {row.type or 'system'}")
         settings["mtu"] = row.mtu_request
-        if row.mtu_request is None and kind == "af_packet":
-            settings["mtu"] = self._kernel_mtu(row.name, problems)
         settings["ofport_request"] = row.ofport_request
         settings["rxq_affinity"] = row.other_config.get("pmd-rxq-affinity")
         problems += [f"{where}.{column}: not implemented yet" for column in row.not_yet]
         return options, {key: value for key, value in settings.items() if value is not None}
-
-    def _address(self, row: Port, bridge: Bridge) -> str:
-        """What the bridge says of a port's address; "" for nothing."""
-        address = bridge.other_config.get("hwaddr", "")
-        if address and (problem := ports.check_mac(address)):
-            if row.name == bridge.name:
-                self._notes.append(f"bridge.{bridge.name}.other_config:hwaddr: {problem}")
-            address = ""
-        if row.fake_bridge:  # it has the address of the bridge that it is part of
-            return address or host.stable_mac(bridge.name)
-        return address if row.name == bridge.name else ""
-
-    def _kernel_mtu(self, name: str, problems: list[str]) -> int:
-        """What an existing interface has, as far as a port can have it."""
-        mtu = self._mtus[name] = self._mtu_of(name) or 0
-        if mtu == 0:  # as it will be when it comes
-            self._without_mtu.add(name)
-        if mtu <= self._largest_mtu:
-            return mtu
-        problems.append(
-            f"port.{name}.mtu: {model.Port.mtu}, the interface's {mtu} does not fit; see turnout serve --mtu"
-        )
-        return model.Port.mtu
 
     def _vlans(self, row: Port, problems: list[str]) -> dict[str, Any]:
         """As ovs-vswitchd reads them: what an explicit mode or a tag rules out is left aside, and said."""
@@ -351,10 +401,35 @@ class _Translation:
         return None
 
     def _note_not_yet(self, where: str, names: Iterable[str]) -> None:
-        self._notes += [f"{where}.{name}: not implemented yet" for name in names]
+        self._notes += _not_yet(where, names)
 
-    def _say(self, interface: Interface, text: str) -> None:
-        self._errors.setdefault(interface.name, []).append(text)
+
+def _address(row: Port, bridge: Bridge) -> str:
+    """What the bridge says of a port's address; "" for nothing."""
+    address = bridge.other_config.get("hwaddr", "")
+    if address and ports.check_mac(address):
+        address = ""
+    if row.fake_bridge:  # it has the address of the bridge that it is part of
+        return address or host.stable_mac(bridge.name)
+    return address if row.name == bridge.name else ""
+
+
+def _of_the_switch(database: Database) -> list[str]:
+    """What is to be said of the rows that are not a bridge's."""
+    notes = _not_yet("SSL", database.tls.not_yet) if database.tls else []
+    notes += [f"{name}: not implemented yet" for name in database.not_yet]
+    for key in database.other_config:
+        if key == "pmd-cpu-mask":
+            notes.append(f"Open_vSwitch other_config:{key}: is taken when the switch starts")
+        elif key.startswith(_START_KEYS) and key != "dpdk-init":
+            notes.append(f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help")
+        elif key in _OTHER_KEYS:
+            notes.append(f"Open_vSwitch other_config:{key}: without effect")
+    return notes
+
+
+def _not_yet(where: str, names: Iterable[str]) -> list[str]:
+    return [f"{where}.{name}: not implemented yet" for name in names]
 
 
 def _of_controller(row: Controller) -> dict[str, Any]:

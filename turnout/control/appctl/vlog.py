@@ -6,7 +6,7 @@ name without the package's; a destination is a kind of the root logger's handler
 import logging
 import logging.handlers
 import re
-from functools import partial
+from functools import cache, partial
 
 from turnout.control.unixctl import Command
 from turnout.errors import TurnoutError
@@ -23,9 +23,15 @@ _LEVELS = {
 _PACKAGE = "turnout"
 
 
+@cache
+def levels() -> "Vlog":
+    """The process's own. Its handlers have to be there."""
+    return Vlog()
+
+
 def commands() -> dict[str, Command]:
     """Name → command."""
-    vlog = Vlog()
+    vlog = levels()
     return {
         "vlog/list": Command(lambda _: vlog.show()),
         "vlog/set": Command(vlog.set, "spec", 1, 100),

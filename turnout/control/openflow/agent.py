@@ -14,6 +14,7 @@ import ovs.reconnect  # type: ignore[import-untyped]
 from turnout import __version__, _engine
 from turnout.config import target
 from turnout.config.model import Bridge as BridgeConfig
+from turnout.control import host
 from turnout.control.loop import Loop
 from turnout.control.openflow.connection import Connection
 from turnout.control.openflow.service import ActiveService, PassiveService
@@ -45,11 +46,7 @@ def datapath_id(config: BridgeConfig) -> int:
     """As configured; else one that is always the same for this bridge on this host."""
     if config.datapath_id:
         return int(config.datapath_id, 16)
-    try:
-        host = Path("/etc/machine-id").read_text(encoding="ascii").strip()
-    except OSError:
-        host = ""
-    digest = hashlib.sha256(f"{host} {config.name}".encode()).digest()
+    digest = hashlib.sha256(f"{host.identity()} {config.name}".encode()).digest()
     return int.from_bytes(bytes((0x02, *digest[:5])))
 
 

@@ -90,8 +90,7 @@ class _Host:
         self._since = {key: self._since.get(key, now) for key in there}
 
     def _attached(self) -> list[Attached]:
-        ports = self._reconciler.actual.ports.values()
-        return [a for a in ports if a.bridge == self._bridge and not a.error]
+        return [a for a in self._reconciler.actual.by_bridge.get(self._bridge, ()) if not a.error]
 
     def _port(self, a: Attached) -> Port:
         if a.device == NO_DEVICE:  # a patch port
@@ -164,9 +163,9 @@ class OpenFlow:
                 elif path and fresh and path.exists():
                     it.bridge.tables.clear()  # what was saved is all there is to be
                     restore.load(it.bridge.tables, path)
-            its_host.note_ports(now)
-            it.bridge.refresh_ports()
-            it.poll(now)
+                its_host.note_ports(now)
+                it.bridge.refresh_ports()
+                it.poll(now)
 
     def tables(self, bridge: str) -> "_engine.Tables":
         """The engine's flow tables of the bridge."""
