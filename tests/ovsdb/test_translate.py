@@ -206,6 +206,6 @@ def test_settings_of_the_start_are_said() -> None:
     settings = {"dpdk-init": "true", "pmd-cpu-mask": "6", "max-idle": "10", "x": "y"}
     assert run(other_config=settings, not_yet=("Flow_Sample_Collector_Set",)).notes == (
         "Flow_Sample_Collector_Set: not implemented yet",
-        "Open_vSwitch other_config:pmd-cpu-mask: without effect; see turnout serve --help",
+        "Open_vSwitch other_config:pmd-cpu-mask: is taken when the switch starts",
         "Open_vSwitch other_config:max-idle: without effect",
     )

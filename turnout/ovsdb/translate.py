@@ -6,6 +6,7 @@ all others as they are.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from uuid import UUID
 
 from turnout.config import columns, model
 from turnout.config.tree import bridge_from_tree
@@ -67,47 +68,110 @@ def translate(database: Database, check: Check) -> Desired:
     """`check` raises ConfigError for a port that cannot be made, and returns what only one port can own, or
     "".
     """
-    return _Translation(check).run(database)
+    return Translator(check)(database)
 
 
-class _Translation:
-    """One run."""
+@dataclass(frozen=True, kw_only=True)
+class _PortDraft:
+    """What one port's row says by itself. hwaddr: its bridge's, if it is the bridge's own port. problems: of
+    its interfaces; without any, of the port.
+    """
+
+    row: Port
+    hwaddr: str
+    port: model.Port | None
+    claim: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        return tuple(interface.name for interface in self.row.interfaces)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """What one bridge's row says by itself; bridge: with all its ports."""
+
+    row: Bridge
+    bridge: model.Bridge | None
+    ports: tuple[_PortDraft, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Translator:
+    """Translates again and again: what it made of a row serves for as long as that is as it was."""
 
     def __init__(self, check: Check) -> None:
+        """check: as `translate` takes it; its answers are kept."""
         self._check = check
+        self._drafts: dict[UUID, _Draft] = {}
+
+    def __call__(self, database: Database) -> Desired:
+        drafts: dict[UUID, _Draft] = {}
+        for row in database.bridges:
+            draft = self._drafts.get(row.uuid)
+            if draft is None or draft.row != row:
+                draft = _Reading(self._check, draft).run(row)
+            drafts[row.uuid] = draft
+        self._drafts = drafts
+        return _Meeting(database).run(drafts.values())
+
+
+class _Meeting:
+    """Where the rows of one database meet: names, and what only one port can own."""
+
+    def __init__(self, database: Database) -> None:
         self._errors: dict[str, list[str]] = {}
-        self._notes: list[str] = []
+        self._notes: list[str] = _of_the_switch(database)
         self._owners: dict[str, str] = {}
-        self._names: set[str] = set()
+        self._names = {row.name for row in database.bridges}
         self._ports = 0
 
-    def run(self, database: Database) -> Desired:
-        if database.tls:
-            self._note_not_yet("SSL", database.tls.not_yet)
-        self._notes += [f"{name}: not implemented yet" for name in database.not_yet]
-        for key in database.other_config:
-            if key == "pmd-cpu-mask":
-                self._notes.append(f"Open_vSwitch other_config:{key}: is taken when the switch starts")
-            elif key.startswith(_START_KEYS) and key != "dpdk-init":
-                self._notes.append(
-                    f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help"
-                )
-            elif key in _OTHER_KEYS:
-                self._notes.append(f"Open_vSwitch other_config:{key}: without effect")
-        self._names = {row.name for row in database.bridges}
+    def run(self, drafts: Iterable[_Draft]) -> Desired:
         bridges: list[model.Bridge] = []
-        for row in database.bridges:
-            try:
-                if len(bridges) == model.MAX_BRIDGES:
-                    raise ConfigError(f"bridge.{row.name}", f"there are {model.MAX_BRIDGES} bridges already")
-                bridges.append(self._bridge(row))
-            except ConfigError as error:
-                self._notes.append(str(error))
-                for interface in (i for port in row.ports for i in port.interfaces):
-                    self._say(interface, str(error))
+        for draft in drafts:
+            self._notes += draft.notes
+            if draft.bridge is None:
+                problem = draft.notes[-1]
+            elif len(bridges) == model.MAX_BRIDGES:
+                problem = f"bridge.{draft.row.name}: there are {model.MAX_BRIDGES} bridges already"
+                self._notes.append(problem)
+            else:
+                bridges.append(self._bridge(draft, draft.bridge))
+                continue
+            self._say([i.name for port in draft.row.ports for i in port.interfaces], problem)
         self._find_peers(bridges)
         errors = {name: "; ".join(texts) for name, texts in self._errors.items()}
         return Desired(tuple(bridges), errors, tuple(self._notes))
+
+    def _bridge(self, draft: _Draft, bridge: model.Bridge) -> model.Bridge:
+        """Without the ports that cannot be beside others."""
+        kept: list[model.Port] = []
+        for it in draft.ports:
+            problems = it.problems
+            if it.port is not None and (clash := self._clash(it, it.port, bridge.name)):
+                problems = (clash,)
+            elif it.port is not None:
+                kept.append(it.port)
+            if it.interfaces:
+                for problem in problems:
+                    self._say(it.interfaces, problem)
+            else:
+                self._notes += problems
+        return bridge if len(kept) == len(bridge.ports) else replace(bridge, ports=tuple(kept))
+
+    def _clash(self, draft: _PortDraft, port: model.Port, bridge: str) -> str:
+        """Why it cannot be; "": it can, and is."""
+        if self._ports == model.MAX_PORTS:
+            return f"port.{port.name}: there are {model.MAX_PORTS} ports already"
+        if port.name in self._names and port.name != bridge:
+            return f"port.{port.name}: a bridge or port of that name is there already"
+        if draft.claim and draft.claim in self._owners:
+            return f"port.{port.name}: {draft.claim} already belongs to port {self._owners[draft.claim]}"
+        self._owners[draft.claim] = port.name
+        self._names.add(port.name)
+        self._ports += 1
+        return ""
 
     def _find_peers(self, bridges: Iterable[model.Bridge]) -> None:
         """Of each patch port without another end it is said, in Open vSwitch's words."""
@@ -119,9 +183,39 @@ class _Translation:
         }
         for name, peer in peers.items():
             if peers.get(peer) != name:
-                self._errors.setdefault(name, []).append(
-                    f"No usable peer '{peer}' exists in 'netdev' datapath."
-                )
+                self._say([name], f"No usable peer '{peer}' exists in 'netdev' datapath.")
+
+    def _say(self, interfaces: Iterable[str], text: str) -> None:
+        for name in interfaces:
+            self._errors.setdefault(name, []).append(text)
+
+
+class _Reading:
+    """One bridge's row. before: what it said last."""
+
+    def __init__(self, check: Check, before: _Draft | None) -> None:
+        self._check = check
+        self._before = {draft.row.name: draft for draft in before.ports} if before else {}
+        self._notes: list[str] = []
+
+    def run(self, row: Bridge) -> _Draft:
+        try:
+            bridge = self._bridge(row)
+        except ConfigError as error:
+            return _Draft(row=row, bridge=None, notes=(*self._notes, str(error)))
+        wanted = row.ports
+        if all(port.name != row.name for port in wanted):  # a bridge has its own port even without a row
+            wanted = (Port(name=row.name), *wanted)
+        drafts = tuple(self._port(port, row) for port in wanted)
+        ports = {
+            draft.port.name: draft.port for draft in drafts if draft.port
+        }  # a name twice is refused later
+        return _Draft(
+            row=row,
+            bridge=replace(bridge, ports=tuple(ports.values())),
+            ports=drafts,
+            notes=tuple(self._notes),
+        )
 
     def _bridge(self, row: Bridge) -> model.Bridge:
         bridge = model.Bridge(name=row.name)
@@ -146,12 +240,7 @@ class _Translation:
         settings["protocols"] = self._protocols(where, row.protocols)
         settings["table_limits"] = self._table_limits(where, row.flow_tables)
         settings |= self._controllers(where, row.controllers)
-        bridge = self._settle(bridge, settings, self._notes.append)
-        wanted = row.ports
-        if all(port.name != row.name for port in wanted):  # a bridge has its own port even without a row
-            wanted = (Port(name=row.name), *wanted)
-        made = [port for it in wanted if (port := self._port(it, row)) is not None]
-        return replace(bridge, ports=tuple(made))
+        return self._settle(bridge, settings, self._notes.append)
 
     def _own(self, row: Bridge) -> dict[str, Any]:
         """The settings that only Turnout has; their values are read as the CLI reads them."""
@@ -204,59 +293,44 @@ class _Translation:
                 )
         return settings
 
-    def _port(self, row: Port, bridge: Bridge) -> model.Port | None:
-        """None if it cannot be, which its interfaces say."""
+    def _port(self, row: Port, bridge: Bridge) -> _PortDraft:
+        hwaddr = bridge.other_config.get("hwaddr", "") if row.name == bridge.name else ""
+        before = self._before.get(row.name)
+        if before and (before.row, before.hwaddr) == (row, hwaddr):
+            return before
         where = f"port.{row.name}"
-        if len(row.interfaces) > 1:
-            for member in row.interfaces:
-                self._say(member, f"{where}: bonds are not implemented yet")
-            return None
-        interface = row.interfaces[0] if row.interfaces else None
-        if interface is None and row.name != bridge.name:
-            self._notes.append(f"{where}: has no interface")
-            return None
-        try:
-            return self._single(row, bridge, interface)
-        except ConfigError as error:
-            if interface is None:
-                self._notes.append(str(error))
-            else:
-                self._say(interface, str(error))
-            return None
-
-    def _single(self, row: Port, bridge: Bridge, interface: Interface | None) -> model.Port:
-        name = interface.name if interface else row.name
-        local = name == bridge.name
-        kind = "internal" if local else _kind(name, interface.type if interface else "")
-        if self._ports == model.MAX_PORTS:
-            raise ConfigError(f"port.{name}", f"there are {model.MAX_PORTS} ports already")
-        if name in self._names and not local:
-            raise ConfigError(f"port.{name}", "a bridge or port of that name is there already")
-        options: dict[str, str] = {}
-        settings: dict[str, Any] = {}
         problems: list[str] = []
-        if interface:
-            options, settings = self._interface(interface, kind, problems)
-        if local and "mac" not in options and (address := bridge.other_config.get("hwaddr")):
-            options["mac"] = address
+        port, claim = None, ""
+        if len(row.interfaces) > 1:
+            problems.append(f"{where}: bonds are not implemented yet")
+        elif not row.interfaces and row.name != bridge.name:
+            problems.append(f"{where}: has no interface")
+        else:
+            try:
+                port, claim = self._single(row, bridge, hwaddr, problems)
+            except ConfigError as error:
+                problems = [str(error)]
+        return _PortDraft(row=row, hwaddr=hwaddr, port=port, claim=claim, problems=tuple(problems))
+
+    def _single(self, row: Port, bridge: Bridge, hwaddr: str, problems: list[str]) -> tuple[model.Port, str]:
+        """The port of one interface, or of none, and its claim."""
+        interface = row.interfaces[0] if row.interfaces else Interface(uuid=bridge.uuid, name=row.name)
+        name = interface.name
+        local = name == bridge.name
+        kind = "internal" if local else _kind(name, interface.type)
+        options, settings = self._interface(interface, kind, problems)
+        if local and hwaddr and "mac" not in options:
+            options["mac"] = hwaddr
         port = model.Port(name=name, type=kind, options=options, **self._vlans(row, problems))
         port = self._settle(port, settings, problems.append)
-        if claim := self._check(port):
-            if claim in self._owners:
-                raise ConfigError(f"port.{name}", f"{claim} already belongs to port {self._owners[claim]}")
-            self._owners[claim] = name
+        claim = self._check(port)
         problems += [f"port.{row.name}.{column}: not implemented yet" for column in row.not_yet]
         problems += [
             f"port.{row.name}.other_config:{key}: not implemented yet"
             for key in row.other_config
             if key in _PORT_KEYS
         ]
-        self._names.add(name)
-        self._ports += 1
-        for problem in problems:
-            if interface:
-                self._say(interface, problem)
-        return port
+        return port, claim
 
     def _interface(
         self, row: Interface, kind: str, problems: list[str]
@@ -323,10 +397,25 @@ class _Translation:
         return None
 
     def _note_not_yet(self, where: str, names: Iterable[str]) -> None:
-        self._notes += [f"{where}.{name}: not implemented yet" for name in names]
+        self._notes += _not_yet(where, names)
 
-    def _say(self, interface: Interface, text: str) -> None:
-        self._errors.setdefault(interface.name, []).append(text)
+
+def _of_the_switch(database: Database) -> list[str]:
+    """What is to be said of the rows that are not a bridge's."""
+    notes = _not_yet("SSL", database.tls.not_yet) if database.tls else []
+    notes += [f"{name}: not implemented yet" for name in database.not_yet]
+    for key in database.other_config:
+        if key == "pmd-cpu-mask":
+            notes.append(f"Open_vSwitch other_config:{key}: is taken when the switch starts")
+        elif key.startswith(_START_KEYS) and key != "dpdk-init":
+            notes.append(f"Open_vSwitch other_config:{key}: without effect; see turnout serve --help")
+        elif key in _OTHER_KEYS:
+            notes.append(f"Open_vSwitch other_config:{key}: without effect")
+    return notes
+
+
+def _not_yet(where: str, names: Iterable[str]) -> list[str]:
+    return [f"{where}.{name}: not implemented yet" for name in names]
 
 
 def _of_controller(row: Controller) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from turnout.ovsdb import machine, status
 from turnout.ovsdb.rows import Database, Tls
 from turnout.ovsdb.session import Session
 from turnout.ovsdb.through import Known, Through
-from turnout.ovsdb.translate import Desired, translate
+from turnout.ovsdb.translate import Desired, Translator
 from turnout.ovsdb.view import view
 from turnout.results import DropCount, PortView, SwitchView
 from turnout.switch import Switch
@@ -45,6 +45,7 @@ class Vswitchd:
         self.started = False  # whether the database has been obeyed once, be it empty
         self._database: Database | None = None
         self._desired = Desired()
+        self._translate = Translator(switch.check_port)
         self._own_tls = _tls_of(switch.config)
         self._failure = ""  # of the last change as a whole
         self._said: set[str] = set()
@@ -110,7 +111,7 @@ class Vswitchd:
             self._through.know(None, fresh=fresh)
             return
         self._database = database
-        self._desired = translate(database, self._switch.check_port)
+        self._desired = self._translate(database)
         self._set_tls(database.tls)
         self._log({*self._desired.notes, *self._desired.errors.values()})
         wanted = replace(self._switch.config, bridges=self._desired.bridges)
