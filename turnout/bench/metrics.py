@@ -6,9 +6,11 @@ from typing import Final, Literal
 
 from turnout.bench.scenarios import ContenderName
 
-Probe = Literal["flow-mods", "ofctl", "memory", "latency", "first-packet", "meter"]
+Probe = Literal["flow-mods", "ofctl", "memory", "latency", "first-packet", "meter", "scale"]
 
-PROBES: Final[tuple[Probe, ...]] = ("flow-mods", "ofctl", "memory", "latency", "first-packet", "meter")
+PROBES: Final[tuple[Probe, ...]] = (
+    *("flow-mods", "ofctl", "memory", "latency", "first-packet", "meter", "scale"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ METRICS: Final = (
     Metric("first-packet", "first-packet", "A flow's first packet over a later one", "µs", most=5),
     Metric("later-packet", "first-packet", "A later packet", "µs"),
     Metric("meter", "meter", "A meter's miss of its rate (Turnout: over two workers)", "%", most=2),
+    Metric("scale-add", "scale", "ovs-vsctl adds 200 bridges, 1,000 ports, one by one", "s", most_of="ovs"),
+    Metric("scale-del", "scale", "… and takes them away", "s", most_of="ovs"),
 )
 """Every figure, in the report's order."""
 

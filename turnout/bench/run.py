@@ -11,7 +11,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from turnout.bench import control, evidence, first_packet, harness, idle, latency, meter, metrics, restart
+from turnout.bench import (
+    control,
+    evidence,
+    first_packet,
+    harness,
+    idle,
+    latency,
+    meter,
+    metrics,
+    restart,
+    scale,
+)
 from turnout.bench.harness import Progress, Timing
 from turnout.bench.metrics import Figure
 from turnout.bench.results import Failure, Idle, Measurement, Outage
@@ -130,5 +141,7 @@ class Run:
                 found = first_packet.first_packet(name, self.plan.pcaps)
             case "meter":
                 found = meter.meter(name, self.plan.pcaps)
+            case "scale":
+                found = scale.scale(name, progress)
         self.figures += [Figure(metric, name, round, value) for metric, value in found.items()]
         progress(", ".join(f"{metric} {value:.3g}" for metric, value in found.items()))

@@ -2,15 +2,18 @@
 """TAP interfaces beside the engine that reads and writes them (linux/if_tun.h)."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _TUNSETIFF, _TUNSETPERSIST, _TUNSETQUEUE, _SIOCSIFHWADDR = 0x400454CA, 0x400454CB, 0x400454D9, 0x8924
 _TAP, _NO_PI, _VNET_HDR, _MULTI_QUEUE, _DETACH_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100, 0x0400
 _ETHERNET = 1  # ARPHRD_ETHER
+_PATIENCE = 0.5  # s
 
 
 def take(name: str, mac: str) -> None:
@@ -19,10 +22,24 @@ def take(name: str, mac: str) -> None:
     then. What is in the way is the engine's to say.
     """
     with contextlib.suppress(OSError), open("/dev/net/tun", "r+b", buffering=0) as queue:
-        fcntl.ioctl(queue, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _TAP | _NO_PI | _VNET_HDR))
+        _attach(queue.fileno(), struct.pack("16sH22x", name.encode(), _TAP | _NO_PI | _VNET_HDR))
         address = bytes.fromhex(mac.replace(":", ""))
         fcntl.ioctl(queue, _SIOCSIFHWADDR, struct.pack("16sH6s16x", b"", _ETHERNET, address))
         fcntl.ioctl(queue, _TUNSETPERSIST, 1)
+
+
+def _attach(queue: int, request: bytes) -> None:
+    """A worker that slept when the engine let go of an interface still has it open until it is awake."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.ioctl(queue, _TUNSETIFF, request)
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def has_one_queue(name: str) -> bool:

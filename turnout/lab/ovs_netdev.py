@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference for behaviour: a private, plain Open vSwitch (Debian's) on its user-space datapath, no DPDK.
+Or Turnout in the place of its daemon.
 
 It lives in a folder and in a network namespace of its own, where its TAP ports appear.
 """
 
 import contextlib
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +17,8 @@ from turnout.lab.console import Console, LabError, run
 from turnout.lab.netns import Namespace
 from turnout.lab.wait import until
 
-_VSWITCHD = "/usr/lib/openvswitch-switch/ovs-vswitchd"  # not an alternative
+_VSWITCHD = ("/usr/lib/openvswitch-switch/ovs-vswitchd",)  # not an alternative
+TURNOUT = (sys.executable, "-m", "turnout.cli.vswitchd")
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
@@ -26,8 +30,9 @@ class OvsNetdev:
     ...     ovs.add_tap("br0", "p1", 1)
     """
 
-    def __init__(self) -> None:
-        """Starts nothing yet."""
+    def __init__(self, vswitchd: Sequence[str] = _VSWITCHD) -> None:
+        """vswitchd: the daemon's command. Starts nothing yet."""
+        self._vswitchd = vswitchd
         self._folder = tempfile.TemporaryDirectory(prefix="turnout-ovs-")
         self.rundir = Path(self._folder.name)
         self.env = dict.fromkeys(
@@ -42,7 +47,7 @@ class OvsNetdev:
         remotes = f"punix:{self.rundir}/db.sock", "db:Open_vSwitch,Open_vSwitch,manager_options"
         self._run("ovsdb-server", f"{self.rundir}/conf.db", *(f"--remote={remote}" for remote in remotes))
         self.vsctl("--no-wait", "init")
-        self._run("ovs-vswitchd", f"unix:{self.rundir}/db.sock", "--disable-system", binary=_VSWITCHD)
+        self._run("ovs-vswitchd", f"unix:{self.rundir}/db.sock", "--disable-system", command=self._vswitchd)
         # A change makes ovs-vsctl wait until the switch has applied all of the database.
         self.vsctl("set", "Open_vSwitch", ".", f"external_ids:lab-start={time.monotonic_ns()}")
 
@@ -72,12 +77,12 @@ class OvsNetdev:
             raise LabError(f"OVS port {name}: {error}")
         self.namespace.up(name)
 
-    def _run(self, name: str, *args: str, binary: str = "") -> None:
+    def _run(self, name: str, *args: str, command: Sequence[str] = ()) -> None:
         control = self.rundir / f"{name}.ctl"
         process = self._stack.enter_context(
             Console(
                 name,
-                ["ip", "netns", "exec", self.namespace.name, binary or name, *args,
+                ["ip", "netns", "exec", self.namespace.name, *(command or [name]), *args,
                  f"--unixctl={control}", f"--log-file={self.rundir}/{name}.log", "-vconsole:off"],
                 env=self.env,
             )
