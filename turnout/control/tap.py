@@ -13,7 +13,7 @@ from pathlib import Path
 _TUNSETIFF, _TUNSETPERSIST, _TUNSETQUEUE, _SIOCSIFHWADDR = 0x400454CA, 0x400454CB, 0x400454D9, 0x8924
 _TAP, _NO_PI, _VNET_HDR, _MULTI_QUEUE, _DETACH_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100, 0x0400
 _ETHERNET = 1  # ARPHRD_ETHER
-_PATIENCE = 0.5  # s
+_PATIENCE = 0.1  # s; the daemon waits meanwhile
 
 
 def take(name: str, mac: str) -> None:
@@ -55,7 +55,7 @@ def left(names: Collection[str]) -> Iterator[None]:
     """Interfaces that the engine has open stay, with their addresses and routes, though it lets go of them
     inside.
     """
-    held = [os.dup(descriptor) for descriptor, name in _open() if name in names]
+    held = [os.dup(descriptor) for descriptor, name in _open() if name in names] if names else []
     try:
         yield
     finally:
