@@ -96,7 +96,10 @@ def canonical(bridges: Iterable[model.Bridge]) -> Bridges:
 
 
 def _canonical(bridge: model.Bridge) -> model.Bridge:
-    ports = [replace(port, trunks=tuple(sorted(set(port.trunks)))) for port in _ports(bridge)]
+    ports = [
+        replace(port, trunks=tuple(sorted(set(port.trunks)))) if port.trunks else port
+        for port in _ports(bridge)
+    ]
     if not bridge.controllers:
         bridge = replace(bridge, **_of_controllers(model.Bridge(name=bridge.name)))
     return replace(

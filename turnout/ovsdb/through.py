@@ -209,6 +209,8 @@ def _compare(after: Bridges, said: Desired, touched: set[str], before: Desired) 
 
 
 def _compare_settings(where: str, wanted: model.Bridge | model.Port, held: model.Bridge | model.Port) -> None:
+    if wanted == held:
+        return
     ours, theirs = non_defaults(wanted), non_defaults(held)
     for setting in ours.keys() | theirs.keys():
         if ours.get(setting) != theirs.get(setting):
