@@ -17,7 +17,7 @@ from turnout.errors import ConfigError, TurnoutError
 from turnout.ovsdb.compose import Bridges, canonical, compose, incomplete
 from turnout.ovsdb.rows import Database
 from turnout.ovsdb.session import Outcome, Session
-from turnout.ovsdb.translate import Check, Desired, translate
+from turnout.ovsdb.translate import Check, Desired, Translator
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Through:
     ) -> None:
         self._session = session
         self._remote = remote
-        self._check = check
+        self._translate = Translator(check)
         self._admit = admit
         self._errors = errors
         self._known: Known | None = None
@@ -142,7 +142,7 @@ class Through:
         for port in touched:
             self._admit(port)
         wanted = compose(known.database, before, after)
-        _compare(after, translate(wanted, self._check), {port.name for port in touched}, known.desired)
+        _compare(after, self._translate(wanted), {port.name for port in touched}, known.desired)
         errors = self._errors()
         change.errors = {name: errors.get(name, "") for name in ("", *(port.name for port in touched))}
         if wanted == known.database:
