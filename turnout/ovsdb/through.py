@@ -14,7 +14,7 @@ from turnout.config import model
 from turnout.config.edit import Edit
 from turnout.config.tree import non_defaults
 from turnout.errors import ConfigError, TurnoutError
-from turnout.ovsdb.compose import Bridges, canonical, compose, incomplete
+from turnout.ovsdb.compose import Bridges, canonical, compose, with_stand_ins
 from turnout.ovsdb.rows import Database
 from turnout.ovsdb.session import Outcome, Session
 from turnout.ovsdb.translate import Check, Desired, Translator
@@ -135,7 +135,7 @@ class Through:
         if (known := self._known) is None:
             raise TurnoutError(f"{self._remote}: no row Open_vSwitch; ovs-vsctl init makes one")
         change.base = known
-        before = incomplete(known.database, known.desired.bridges)
+        before = with_stand_ins(known.database, known.desired.bridges)
         after = change.edit(replace(known.config, bridges=before)).bridges
         old = {port.name: port for bridge in before for port in bridge.ports}
         touched = [port for bridge in after for port in bridge.ports if old.get(port.name) != port]
