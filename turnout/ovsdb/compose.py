@@ -45,7 +45,8 @@ def compose(database: Database, before: Bridges, after: Bridges) -> Database:
         ports.setdefault(name_of(port_row), port_row)
     old_ports = {port.name: port for bridge in before for port in bridge.ports}
     old = {bridge.name: bridge for bridge in before}
-    kept = [row for row in database.bridges if row.name not in old]
+    ours = old.keys() | {bridge.name for bridge in after}
+    kept = [row for row in database.bridges if row.name not in ours]
     made = []
     for bridge in after:
         row = rows.get(bridge.name) or Bridge(uuid=uuid4(), name=bridge.name)
