@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.ovsdb.test_translate import check
 from turnout.config import model
 from turnout.errors import ConfigError
-from turnout.ovsdb.compose import Bridges, canonical, compose, incomplete
+from turnout.ovsdb.compose import Bridges, canonical, compose, with_stand_ins
 from turnout.ovsdb.rows import Database, Interface, Port
 from turnout.ovsdb.translate import Desired, translate
 
@@ -181,7 +181,7 @@ def test_rows_that_cannot_be() -> None:
     odd = Port(name="odd", interfaces=(Interface(uuid=uuid4(), name="an odd name"),))
     (row,) = start.bridges
     start = replace(start, bridges=(replace(row, ports=(*row.ports, tunnel, bond, odd)),))
-    before = incomplete(start, translate(start, check).bridges)
+    before = with_stand_ins(start, translate(start, check).bridges)
     (bridge,) = before
     assert [(port.name, port.type) for port in bridge.ports] == [
         ("br0", "internal"),
@@ -199,6 +199,21 @@ def test_rows_that_cannot_be() -> None:
     mended = ports(own, model.Port(name="t", type="tap"), its_bond)
     assert mended["t"].interfaces == (replace(tunnel.interfaces[0], type="tap"),)
     assert mended["b"] == bond
+
+
+def test_a_bond_named_like_an_interface() -> None:
+    """The switch knows one of the two; a change of that one leaves the other."""
+    start = compose(EMPTY, (), (model.Bridge(name="br0"),))
+    (row,) = start.bridges
+    bond = Port(name="b", interfaces=tuple(Interface(uuid=uuid4(), name=name) for name in ("b0", "b1")))
+    port = Port(name="p", interfaces=(Interface(uuid=uuid4(), name="b", type="null"),))
+    start = replace(start, bridges=(replace(row, ports=(*row.ports, bond, port)),))
+    before = with_stand_ins(start, translate(start, check).bridges)
+    (bridge,) = before
+    own, known = bridge.ports
+    assert (own.name, known) == ("br0", model.Port(name="b", type="null"))
+    made = compose(start, before, (replace(bridge, ports=(own, replace(known, tag=4))),))
+    assert made.bridges[0].ports == (bond, row.ports[0], replace(port, tag=4))
 
 
 def test_limits_need_a_controller() -> None:

@@ -2,9 +2,8 @@
 """The database is killed, empty, locked, replaced, or changed without pause, while frames go through two
 ports that all of that leaves alone: none is lost.
 
-What ovs-vswitchd 3.1 does (tried with it): it goes on while the database is away, and obeys the one that
-comes back, as we do. It takes its bridges down as soon as another client has the lock, or the database has no
-row Open_vSwitch; here they go on.
+ovs-vswitchd, too, goes on while the database is away, and obeys the one that comes back. It takes its bridges
+down as soon as another client has the lock, or the database has no row Open_vSwitch; here they go on.
 """
 
 import re
@@ -17,6 +16,7 @@ import pytest
 from tests.control.conftest import Daemon, wait_for
 from tests.ovsdb.test_session import has_bridge, holding_the_lock
 from turnout.errors import TurnoutError
+from turnout.lab.console import Console, run
 from turnout.lab.netns import Namespace
 from turnout.lab.ovsdb import OvsdbServer
 from turnout.lab.stream import Stream
@@ -162,3 +162,38 @@ def test_changed_without_pause(database: OvsdbServer, switch: Daemon, stream: St
 def settled(database: OvsdbServer) -> bool:
     columns = database.vsctl("--no-wait", "--bare", "--columns=next_cfg,cur_cfg", "list", "open_vswitch")
     return len(set(columns.split())) == 1
+
+
+def test_what_open_vswitch_does(database: OvsdbServer, run_dir: Path) -> None:
+    """Debian's, as the top of this file and docs/ovsdb.md say of it."""
+    control = run_dir / "vswitchd.ctl"
+    daemon = ["/usr/lib/openvswitch-switch/ovs-vswitchd", database.remote, "--disable-system"]
+    settings = [f"--unixctl={control}", "-vconsole:off", "-vsyslog:off"]
+
+    def has(*bridges: str) -> bool:
+        return tuple(run("ovs-appctl", f"--target={control}", "ofproto/list").split()) == bridges
+
+    with (
+        Namespace("ovs") as space,
+        Console(
+            "ovs-vswitchd",
+            ["ip", "netns", "exec", space.name, *daemon, *settings],
+            env={"OVS_RUNDIR": str(run_dir)},
+        ),
+    ):
+        bridge = "add-br tdbr0 -- set bridge tdbr0 datapath_type=netdev"
+        database.line(bridge)
+        assert has("tdbr0")
+        database.kill()
+        assert has("tdbr0")
+        database.start()
+        with holding_the_lock(database):
+            wait_for(lambda: has(), "no bridges without the lock")
+        wait_for(lambda: has("tdbr0"), "the bridge with the lock")
+        for with_row in (False, True):
+            database.kill()
+            database.create()
+            database.start(init=with_row)
+            wait_for(lambda: has(), "no bridges")
+            database.line(bridge)
+            assert has("tdbr0")

@@ -40,15 +40,20 @@ def compose(database: Database, before: Bridges, after: Bridges) -> Database:
     Rows that are not in `before` stay as they are.
     """
     rows = {row.name: row for row in database.bridges}
-    ports = {name_of(port): port for row in database.bridges for port in row.ports}
+    ports: dict[str, Port] = {}
+    for port_row in sorted((port for row in database.bridges for port in row.ports), key=_is_bond):
+        ports.setdefault(name_of(port_row), port_row)
     old_ports = {port.name: port for bridge in before for port in bridge.ports}
     old = {bridge.name: bridge for bridge in before}
-    kept = [row for row in database.bridges if row.name not in old]
+    ours = old.keys() | {bridge.name for bridge in after}
+    kept = [row for row in database.bridges if row.name not in ours]
     made = []
     for bridge in after:
         row = rows.get(bridge.name) or Bridge(uuid=uuid4(), name=bridge.name)
         was = old.get(bridge.name, model.Bridge(name=bridge.name))
-        others = [port for port in row.ports if name_of(port) not in old_ports]
+        others = [
+            port for port in row.ports if name_of(port) not in old_ports or ports[name_of(port)] is not port
+        ]
         own = [
             found
             for port in _ports(bridge)
@@ -60,20 +65,26 @@ def compose(database: Database, before: Bridges, after: Bridges) -> Database:
 
 def name_of(port: Port) -> str:
     """What the switch calls it: the name of its one interface."""
-    return port.interfaces[0].name if len(port.interfaces) == 1 else port.name
+    return port.name if _is_bond(port) else port.interfaces[0].name
 
 
-def incomplete(database: Database, desired: Bridges) -> Bridges:
-    """`desired` with the rows that cannot be, as far as a name and a type say them, so that a change can take
+def _is_bond(port: Port) -> bool:
+    """Or has no interface at all."""
+    return len(port.interfaces) != 1
+
+
+def with_stand_ins(database: Database, desired: Bridges) -> Bridges:
+    """`desired` with ports for the rows that cannot be, of a name and a type only, so that a change can take
     them out or mend them.
     """
-    names = {port.name for bridge in desired for port in bridge.ports}
+    taken = {name for bridge in desired for name in (bridge.name, *(port.name for port in bridge.ports))}
     rows = {row.name: row for row in database.bridges}
 
     def stand_in(row: Port) -> model.Port | None:
-        if name_of(row) in names:
+        if name_of(row) in taken:
             return None
-        kind = row.interfaces[0].type if len(row.interfaces) == 1 else "bond"
+        taken.add(name_of(row))
+        kind = "bond" if _is_bond(row) else row.interfaces[0].type
         try:
             return model.Port(name=name_of(row), type=kind)
         except ConfigError:
@@ -96,7 +107,10 @@ def canonical(bridges: Iterable[model.Bridge]) -> Bridges:
 
 
 def _canonical(bridge: model.Bridge) -> model.Bridge:
-    ports = [replace(port, trunks=tuple(sorted(set(port.trunks)))) for port in _ports(bridge)]
+    ports = [
+        replace(port, trunks=tuple(sorted(set(port.trunks)))) if port.trunks else port
+        for port in _ports(bridge)
+    ]
     if not bridge.controllers:
         bridge = replace(bridge, **_of_controllers(model.Bridge(name=bridge.name)))
     return replace(

@@ -138,6 +138,7 @@ def _disabled(value: Any) -> bool:
 
 def _port(row: Any) -> Port:
     return Port(
+        uuid=row.uuid,
         name=row.name,
         interfaces=tuple(_interface(interface) for interface in _by_name(row.interfaces)),
         tag=_first(row.tag),

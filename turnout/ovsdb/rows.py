@@ -27,9 +27,10 @@ class Interface:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A row of table Port."""
+    """A row of table Port. uuid: None of one that is still to be made."""
 
     name: str
+    uuid: UUID | None = None
     interfaces: tuple[Interface, ...] = ()
     tag: int | None = None
     trunks: tuple[int, ...] = ()

@@ -14,10 +14,10 @@ from turnout.config import model
 from turnout.config.edit import Edit
 from turnout.config.tree import non_defaults
 from turnout.errors import ConfigError, TurnoutError
-from turnout.ovsdb.compose import Bridges, canonical, compose, incomplete
+from turnout.ovsdb.compose import Bridges, canonical, compose, with_stand_ins
 from turnout.ovsdb.rows import Database
 from turnout.ovsdb.session import Outcome, Session
-from turnout.ovsdb.translate import Check, Desired, translate
+from turnout.ovsdb.translate import Check, Desired, Translator
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Through:
     ) -> None:
         self._session = session
         self._remote = remote
-        self._check = check
+        self._translate = Translator(check)
         self._admit = admit
         self._errors = errors
         self._known: Known | None = None
@@ -135,14 +135,14 @@ class Through:
         if (known := self._known) is None:
             raise TurnoutError(f"{self._remote}: no row Open_vSwitch; ovs-vsctl init makes one")
         change.base = known
-        before = incomplete(known.database, known.desired.bridges)
+        before = with_stand_ins(known.database, known.desired.bridges)
         after = change.edit(replace(known.config, bridges=before)).bridges
         old = {port.name: port for bridge in before for port in bridge.ports}
         touched = [port for bridge in after for port in bridge.ports if old.get(port.name) != port]
         for port in touched:
             self._admit(port)
         wanted = compose(known.database, before, after)
-        _compare(after, translate(wanted, self._check), {port.name for port in touched}, known.desired)
+        _compare(after, self._translate(wanted), {port.name for port in touched}, known.desired)
         errors = self._errors()
         change.errors = {name: errors.get(name, "") for name in ("", *(port.name for port in touched))}
         if wanted == known.database:
@@ -209,6 +209,8 @@ def _compare(after: Bridges, said: Desired, touched: set[str], before: Desired) 
 
 
 def _compare_settings(where: str, wanted: model.Bridge | model.Port, held: model.Bridge | model.Port) -> None:
+    if wanted == held:
+        return
     ours, theirs = non_defaults(wanted), non_defaults(held)
     for setting in ours.keys() | theirs.keys():
         if ours.get(setting) != theirs.get(setting):

@@ -59,7 +59,6 @@ class _Writer:
     def __init__(self, transaction: Any, tables: Any, old: Database) -> None:
         self._transaction = transaction
         self._tables = tables
-        self._rows = {row.name: row for row in tables["Port"].rows.values()}
         self._ports = {port.name: port for bridge in old.bridges for port in bridge.ports}
 
     def bridge(self, was: Bridge | None, now: Bridge) -> Any:
@@ -67,7 +66,7 @@ class _Writer:
         old = {port.name: port for port in was.ports} if was else {}
         new = {port.name: port for port in now.ports}
         for name in old.keys() - new.keys():
-            row.delvalue("ports", self._rows[name].uuid)
+            row.delvalue("ports", old[name].uuid)
         for name, port in new.items():
             if port != old.get(name):
                 made = self._port(self._ports.get(name), port)
@@ -99,7 +98,7 @@ class _Writer:
                     row.setkey("flow_tables", table.number, made)
 
     def _port(self, was: Port | None, now: Port) -> Any:
-        row = self._row("Port", was, now, self._rows.get(now.name))
+        row = self._row("Port", was, now, self._there("Port", now.uuid))
         old = {interface.uuid: interface for interface in was.interfaces} if was else {}
         for interface in now.interfaces:
             there = self._there("Interface", interface.uuid)
@@ -108,7 +107,7 @@ class _Writer:
                 row.interfaces = [made]
         return row
 
-    def _there(self, table: str, uuid: UUID) -> Any:
+    def _there(self, table: str, uuid: UUID | None) -> Any:
         return self._tables[table].rows.get(uuid)
 
     def _row(self, table: str, was: _Row | None, now: _Row, row: Any) -> Any:

@@ -6,7 +6,7 @@ others.
 from dataclasses import replace
 
 from turnout.config import model
-from turnout.ovsdb.compose import incomplete
+from turnout.ovsdb.compose import with_stand_ins
 from turnout.ovsdb.rows import Database
 from turnout.ovsdb.translate import Desired
 from turnout.results import PortView, SwitchView
@@ -14,7 +14,7 @@ from turnout.results import PortView, SwitchView
 
 def view(actual: SwitchView, database: Database, desired: Desired) -> SwitchView:
     """`actual` with what the database says beside it."""
-    wanted = {bridge.name: bridge.ports for bridge in incomplete(database, desired.bridges)}
+    wanted = {bridge.name: bridge.ports for bridge in with_stand_ins(database, desired.bridges)}
     members = {
         port.name: [interface.name for interface in port.interfaces]
         for bridge in database.bridges

@@ -209,9 +209,8 @@ class Vswitchd:
         if not done:
             self._in_database.clear()  # the next tick writes it again
             return
-        for (table, _), values in self._in_database.items():
-            if table == "Open_vSwitch":
-                self._through.reported(values["cur_cfg"])
+        if self._database and (of_switch := self._in_database.get(("Open_vSwitch", self._database.uuid))):
+            self._through.reported(of_switch["cur_cfg"])
         if self._late:
             self._report()
 
