@@ -17,7 +17,7 @@ from turnout import __version__
 from turnout.cli.vswitchd_arguments import HELP, Arguments, parse
 from turnout.control import daemon, ovs_log
 from turnout.errors import TurnoutError
-from turnout.ovsdb.vswitchd import dpdk_version
+from turnout.ovsdb.report import dpdk_version
 
 log = logging.getLogger("turnout.vswitchd")  # also as a program
 
