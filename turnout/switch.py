@@ -271,7 +271,7 @@ class Switch:
         with self._live():
             self._config.bridge(name)
         return BridgeHandle(
-            name, lambda: look(self._datapath, self._reconciler, name), lambda: self._changing(name)
+            name, lambda of: look(self._datapath, self._reconciler, of), lambda: self._changing(name)
         )
 
     # --- what is

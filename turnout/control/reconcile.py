@@ -398,11 +398,12 @@ def _by_name(*states: Attached) -> dict[str, Attached]:
 
 
 def _port_spec(a: Attached, state: Actual) -> _engine.PortSpec:
+    peer = peer_of(a, state)
     return _engine.PortSpec(
         number=a.number,
         bridge=state.bridges[a.bridge][0],
         device=a.device,
-        peer=_peer(a, state),
+        peer=peer.number if peer else -1,
         vlan_mode=a.port.effective_vlan_mode,
         tag=a.port.tag or 0,
         trunks=list(a.port.trunks),
@@ -411,9 +412,9 @@ def _port_spec(a: Attached, state: Actual) -> _engine.PortSpec:
     )
 
 
-def _peer(a: Attached, state: Actual) -> int:
-    """A patch port's other end, if that names this one in turn; else -1, and what goes in is dropped."""
+def peer_of(a: Attached, state: Actual) -> Attached | None:
+    """A patch port's other end, if that names this one in turn; else None, and what goes in is dropped."""
     other = state.ports.get(a.port.options.get("peer", ""))
     if a.port.type != "patch" or other is None or other.port.type != "patch":
-        return -1
-    return other.number if other.port.options["peer"] == a.port.name else -1
+        return None
+    return other if other.port.options["peer"] == a.port.name else None
