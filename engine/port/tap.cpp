@@ -8,10 +8,12 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -49,6 +51,18 @@ struct Request {
     ifreq ifr{};
     int fd;
 };
+
+// DPDK's vhost thread polls the numbers of descriptors that it has closed for up to two seconds more; whatever has such
+// a number by then it holds open, and an interface that is held cannot be opened again. So TAPs get numbers apart.
+int out_of_the_way(int fd) {
+    constexpr rlim_t kFar = 4096;
+    rlimit limit{};
+    if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
+    const int far = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(std::min(limit.rlim_cur / 2, kFar)));
+    if (far < 0) return fd;
+    ::close(fd);
+    return far;
+}
 
 using Octets = std::array<uint8_t, RTE_ETHER_ADDR_LEN>;
 
@@ -100,7 +114,7 @@ TapDevice::TapDevice(const TapConfig& config, rte_mempool* pool)
 TapDevice::~TapDevice() { close(); }
 
 void TapDevice::open_queue(const TapConfig& config, Room& room) {
-    room.fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    room.fd = out_of_the_way(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (room.fd < 0) fail(name_, "/dev/net/tun");
     ifreq ifr{};
     config.iface.copy(ifr.ifr_name, IFNAMSIZ - 1);
