@@ -22,7 +22,7 @@ Hugepages = Literal["auto", "require", "off"]
 MAX_BRIDGES, MAX_PORTS = 256, 4095  # the engine's
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
-_AFFINITY = re.compile(r"\d+:\d+(,\d+:\d+)*")
+_AFFINITY = re.compile(r"\d{1,4}:\d{1,4}(,\d{1,4}:\d{1,4})*")
 _TABLE_LIMITS = re.compile(r"\d{1,3}:\d{1,10}(:evict)?(,\d{1,3}:\d{1,10}(:evict)?)*")
 _DATAPATH_ID = re.compile(r"[0-9a-fA-F]{16}")
 
