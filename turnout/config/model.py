@@ -19,7 +19,7 @@ OverflowPolicy = Literal["refuse", "evict"]
 Protocol = Literal["OpenFlow10", "OpenFlow13", "OpenFlow14"]
 Hugepages = Literal["auto", "require", "off"]
 
-MAX_BRIDGES, MAX_PORTS = 256, 4095  # the engine's
+MAX_BRIDGES, MAX_PORTS, MAX_WORKERS, MAX_CORE = 256, 4095, 64, 1023  # the engine's
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
 _AFFINITY = re.compile(r"\d{1,4}:\d{1,4}(,\d{1,4}:\d{1,4})*")
@@ -219,10 +219,10 @@ class Config:
 
     def __post_init__(self) -> None:
         for core in self.cores:
-            _check_range("cores", core, 0, 1023)
+            _check_range("cores", core, 0, MAX_CORE)
         if repeated := _repeated(self.cores):
             raise ConfigError("cores", f"core {repeated[0]} is named twice")
-        _check_range("cores", len(self.cores), 0, 64, "a worker each")
+        _check_range("cores", len(self.cores), 0, MAX_WORKERS, "a worker each")
         _check_range("mbufs", self.mbufs, 4096, 16_777_216)
         _check_range("mtu", self.mtu, 1500, 9702)
         if isinstance(self.idle, int):
