@@ -63,7 +63,7 @@ void bind_specs(nb::module_& m) {
             },
             nb::kw_only(), "number"_a, "bridge"_a, "device"_a, "peer"_a, "vlan_mode"_a, "tag"_a, "trunks"_a,
             "ofport"_a = 0, "config"_a = 0,
-            "number: 1 to 1023. device: from attach(), or -1 for a patch port, whose peer is a port's number or -1.\n"
+            "number: 1 to 4095. device: from attach(), or -1 for a patch port, whose peer is a port's number or -1.\n"
             "vlan_mode: access, trunk, native-tagged or native-untagged. trunks: VLANs; empty: all.\n"
             "ofport: its OpenFlow number in the bridge, 1 to 65279 or 4294967294 (LOCAL); 0: none. config: OFPPC_* "
             "bits.");
@@ -158,14 +158,22 @@ void bind_datapath(nb::module_& m) {
         .def(
             "attach_tap",
             [](const Handle& self, const std::string& iface, const std::string& mac, uint16_t queues, uint16_t mtu,
-               const std::string& netns) {
+               const std::string& netns, bool one_queue, bool owned) {
                 nb::gil_scoped_release unlocked;
-                return self.get().attach_tap({iface, mac, queues, mtu, netns});
+                return self.get().attach_tap({iface, mac, queues, mtu, netns, one_queue, owned});
             },
-            "iface"_a, nb::kw_only(), "mac"_a, "queues"_a, "mtu"_a, "netns"_a,
+            "iface"_a, nb::kw_only(), "mac"_a, "queues"_a, "mtu"_a, "netns"_a, "one_queue"_a = false, "owned"_a = false,
             "Create a kernel TAP, or attach to it; returns its id. mac: of the kernel's side, \"\" for its own choice. "
             "netns:\n"
-            "the network namespace that it is in, \"\" for ours. Nothing is left behind where it raises EngineError.")
+            "the network namespace that it is in, \"\" for ours. one_queue: of the kind that Open vSwitch opens, too. "
+            "owned:\n"
+            "it goes at the end even if it is there now. Nothing is left behind where it raises EngineError.")
+        .def(
+            "owns", [](const Handle& self, unsigned device) { return self.get().owns(device); }, "device"_a,
+            "Whether a kernel interface goes with the device.")
+        .def(
+            "keep", [](const Handle& self, unsigned device) { self.get().keep(device); }, "device"_a,
+            "Have the device's kernel interface outlive it, with its addresses and routes.")
         .def(
             "detach", [](const Handle& self, unsigned device) { self.get().detach(device); }, "device"_a, Unlocked(),
             "Stop and remove a device that no published port has.")

@@ -304,7 +304,7 @@ class PortSpec:
 
     def __init__(self, *, number: int, bridge: int, device: int, peer: int, vlan_mode: str, tag: int, trunks: Sequence[int], ofport: int = 0, config: int = 0) -> None:
         """
-        number: 1 to 1023. device: from attach(), or -1 for a patch port, whose peer is a port's number or -1.
+        number: 1 to 4095. device: from attach(), or -1 for a patch port, whose peer is a port's number or -1.
         vlan_mode: access, trunk, native-tagged or native-untagged. trunks: VLANs; empty: all.
         ofport: its OpenFlow number in the bridge, 1 to 65279 or 4294967294 (LOCAL); 0: none. config: OFPPC_* bits.
         """
@@ -459,10 +459,19 @@ class Datapath:
         Hot-plug a DPDK device and start it; returns its id. Nothing is left behind where it raises EngineError.
         """
 
-    def attach_tap(self, iface: str, *, mac: str, queues: int, mtu: int, netns: str) -> int:
+    def attach_tap(self, iface: str, *, mac: str, queues: int, mtu: int, netns: str, one_queue: bool = False, owned: bool = False) -> int:
         """
         Create a kernel TAP, or attach to it; returns its id. mac: of the kernel's side, "" for its own choice. netns:
-        the network namespace that it is in, "" for ours. Nothing is left behind where it raises EngineError.
+        the network namespace that it is in, "" for ours. one_queue: of the kind that Open vSwitch opens, too. owned:
+        it goes at the end even if it is there now. Nothing is left behind where it raises EngineError.
+        """
+
+    def owns(self, device: int) -> bool:
+        """Whether a kernel interface goes with the device."""
+
+    def keep(self, device: int) -> None:
+        """
+        Have the device's kernel interface outlive it, with its addresses and routes.
         """
 
     def detach(self, device: int) -> None:

@@ -183,6 +183,14 @@ class Switch:
                 self._thread.join()
             self._loop.close()
 
+    def keep_interfaces(self) -> None:
+        """Has the kernel interfaces of internal ports, with their addresses and routes, outlive the switch;
+        the next one that has such ports takes them over.
+        """
+        with self._lock:
+            if not self._closed:
+                self._reconciler.keep_interfaces()
+
     # --- the desired state
 
     @property
@@ -263,7 +271,7 @@ class Switch:
         with self._live():
             self._config.bridge(name)
         return BridgeHandle(
-            name, lambda: look(self._datapath, self._reconciler, name), lambda: self._changing(name)
+            name, lambda of: look(self._datapath, self._reconciler, of), lambda: self._changing(name)
         )
 
     # --- what is
@@ -409,7 +417,10 @@ class Switch:
             return sum(self._datapath.fdb_flush(number) for _, number in self._bridge_numbers(bridge))
 
     def fdb_add(self, bridge: str, port: str, vlan: int, mac: str) -> None:
-        """Keeps a MAC address on a port until `fdb_del`, or the port goes. vlan: 0 for untagged."""
+        """Keeps a MAC address on a port until `fdb_del`, or the port or its device goes.
+
+        vlan: 0 for untagged.
+        """
         with self._live():
             self._config.bridge(bridge)
             home, _ = self._config.find_port(port)

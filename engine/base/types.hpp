@@ -9,8 +9,9 @@ namespace turnout {
 using PortNo = uint16_t;    // a port of any bridge; one number space for the whole datapath
 using BridgeNo = uint16_t;  // a bridge
 
+// Twice what there may be, so that all can be replaced at once.
 constexpr unsigned kMaxPorts = 4096;
-constexpr unsigned kMaxBridges = 256;
+constexpr unsigned kMaxBridges = 512;
 constexpr unsigned kMaxWorkers = 64;
 constexpr unsigned kBurst = 32;  // packets a stage takes at a time; what most drivers are tuned for
 

@@ -39,6 +39,9 @@ public:
     Device& operator=(const Device&) = delete;
 
     virtual DeviceInfo info() const = 0;
+    // Whether a kernel interface goes when this does; after keep() it stays, with its addresses and routes.
+    virtual bool owned() const { return false; }
+    virtual void keep() {}
     uint16_t rxqs() const { return rxqs_; }
     uint16_t mtu() const { return mtu_; }
     // Whether several of `workers` may be sent to the same tx queue.

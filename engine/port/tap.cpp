@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -49,11 +50,24 @@ struct Request {
     int fd;
 };
 
+using Octets = std::array<uint8_t, RTE_ETHER_ADDR_LEN>;
+
+Octets octets(const ifreq& ifr) {
+    Octets mac;
+    std::memcpy(mac.data(), ifr.ifr_hwaddr.sa_data, mac.size());
+    return mac;
+}
+
+Octets octets(const std::string& text) {
+    rte_ether_addr mac;
+    if (rte_ether_unformat_addr(text.c_str(), &mac) != 0) throw Error("'" + text + "' is no MAC address");
+    return std::to_array(mac.addr_bytes);
+}
+
 std::string mac_text(const ifreq& ifr) {
     char text[RTE_ETHER_ADDR_FMT_SIZE];
-    const auto* octets = reinterpret_cast<const uint8_t*>(ifr.ifr_hwaddr.sa_data);
-    std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", octets[0], octets[1], octets[2], octets[3],
-                  octets[4], octets[5]);
+    const Octets mac = octets(ifr);
+    std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     return text;
 }
 
@@ -65,9 +79,12 @@ TapDevice::TapDevice(const TapConfig& config, rte_mempool* pool)
         throw Error("tap '" + config.iface + "': an interface's name has 1 to 15 characters");
     in_netns(config.netns, [&] {
         try {
-            const bool existed = if_nametoindex(config.iface.c_str()) != 0;
+            Request before(config.iface);
+            const bool existed = before(SIOCGIFHWADDR);
+            const bool same = !config.mac.empty() && octets(before.ifr) == octets(config.mac);
             for (Room& room : rooms_) open_queue(config, room);
-            set_up(config, existed);
+            ours_ = config.owned || !existed || same;  // the same: from before a crash of ours
+            set_up(config);
         } catch (...) {
             close();
             throw;
@@ -87,10 +104,10 @@ void TapDevice::open_queue(const TapConfig& config, Room& room) {
     if (room.fd < 0) fail(name_, "/dev/net/tun");
     ifreq ifr{};
     config.iface.copy(ifr.ifr_name, IFNAMSIZ - 1);
-    ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+    ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (config.one_queue ? 0 : IFF_MULTI_QUEUE);
     if (ioctl(room.fd, TUNSETIFF, &ifr) != 0) {
-        // One that was made beforehand, 'ip tuntap add', has one queue and no more.
-        ifr.ifr_flags &= static_cast<short>(~IFF_MULTI_QUEUE);
+        // One that was made beforehand may be of the other kind: 'ip tuntap add' makes those with one queue.
+        ifr.ifr_flags ^= IFF_MULTI_QUEUE;
         if (errno != EINVAL || rooms_.size() > 1 || ioctl(room.fd, TUNSETIFF, &ifr) != 0)
             fail(name_, "the kernel refuses to open it");
     }
@@ -99,16 +116,12 @@ void TapDevice::open_queue(const TapConfig& config, Room& room) {
     if (ioctl(room.fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) != 0) fail(name_, "no offloads");
 }
 
-void TapDevice::set_up(const TapConfig& config, bool existed) {
+void TapDevice::set_up(const TapConfig& config) {
     Request request(config.iface);
-    request(SIOCGIFHWADDR);
-    ours_ = !existed || (!config.mac.empty() && config.mac == mac_text(request.ifr));
     if (!config.mac.empty()) {
-        rte_ether_addr mac;
-        if (rte_ether_unformat_addr(config.mac.c_str(), &mac) != 0)
-            throw Error("tap " + name_ + ": '" + config.mac + "' is no MAC address");
+        const Octets mac = octets(config.mac);
         request.ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-        std::memcpy(request.ifr.ifr_hwaddr.sa_data, mac.addr_bytes, sizeof mac.addr_bytes);
+        std::memcpy(request.ifr.ifr_hwaddr.sa_data, mac.data(), mac.size());
         if (!request(SIOCSIFHWADDR)) fail(name_, "MAC address " + config.mac);
     }
     request.ifr.ifr_mtu = config.mtu;

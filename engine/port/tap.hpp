@@ -18,7 +18,9 @@ struct TapConfig {
     std::string mac;    // of the kernel's side: aa:bb:cc:dd:ee:ff; "": the kernel's choice
     uint16_t queues = 1;
     uint16_t mtu = 1500;
-    std::string netns;  // name of the namespace that it is in; "": our own
+    std::string netns;       // name of the namespace that it is in; "": our own
+    bool one_queue = false;  // of the kind that has one, and that Open vSwitch can open as well
+    bool owned = false;      // ours to take away at the end, though it may be there already
 };
 
 class TapDevice final : public Device {
@@ -32,6 +34,8 @@ public:
     Sent tx(uint16_t queue, std::span<rte_mbuf*> packets) override;
     int arm(uint16_t queue) override;
     void disarm(uint16_t) override {}
+    bool owned() const override { return ours_; }
+    void keep() override { ours_ = false; }
 
 private:
     // Buffers for the next frame, 64 KiB in all; those that a frame filled are replaced.
@@ -42,7 +46,7 @@ private:
     };
 
     void open_queue(const TapConfig& config, Room& room);
-    void set_up(const TapConfig& config, bool existed);
+    void set_up(const TapConfig& config);
     void close();
     bool refill(Room& room);
     rte_mbuf* read_frame(Room& room);

@@ -143,7 +143,9 @@ std::unique_ptr<Plan> Datapath::build(const std::vector<BridgeSpec>& bridges, co
     plan->epoch = ++epoch_;
     plan->queues.resize(workers_.size());
     for (const BridgeSpec& spec : bridges) {
-        if (spec.number >= kMaxBridges) throw Error("bridge number " + std::to_string(spec.number) + ": at most 255");
+        if (spec.number >= kMaxBridges)
+            throw Error("bridge number " + std::to_string(spec.number) + ": at most " +
+                        std::to_string(kMaxBridges - 1));
         std::shared_ptr<Fdb> kept;
         for (const std::shared_ptr<Fdb>& fdb : before.fdbs)
             if (fdb.get() == before.bridges[spec.number].fdb) kept = fdb;
@@ -242,6 +244,7 @@ void Datapath::swap_in(std::unique_ptr<Plan> plan) {
     shared_.plan.store(plan.get(), std::memory_order_release);
     for (const auto& worker : workers_) worker->wake();
     wait_for_workers();
+    for (const auto& worker : workers_) worker->finish_sleep();
     // Only now can nothing more be learned on ports that are gone.
     if (std::ranges::count(gone, true) > 0)
         for (const std::shared_ptr<Fdb>& fdb : plan_->fdbs)

@@ -88,6 +88,8 @@ public:
     // A device that no worker looks at until a topology names it. Returns its id.
     unsigned attach(const EthConfig& config);
     unsigned attach_tap(const TapConfig& config);
+    bool owns(unsigned device) const { return this->device(device)->owned(); }  // Device::owned()
+    void keep(unsigned device) { this->device(device)->keep(); }
     // The device must not be part of the published topology.
     void detach(unsigned device);
     DeviceInfo device_info(unsigned device) const;

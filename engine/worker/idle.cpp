@@ -34,9 +34,11 @@ void Worker::sleep(const Plan& plan) {
     } else {
         const long nap = timed ? std::min(kNapMost, kNapFirst << std::min(naps_, 5u)) : kNoTimer;
         const timespec limit{0, nap};
+        sleep_turn_.fetch_add(1, std::memory_order_release);
         rte_rcu_qsbr_thread_offline(shared_.qsbr, index_);
         ppoll(signals.data(), signals.size(), &limit, nullptr);
         rte_rcu_qsbr_thread_online(shared_.qsbr, index_);
+        sleep_turn_.fetch_add(1, std::memory_order_release);
         now_ = rte_rdtsc();
         naps_++;
         load_.sleeps.add(1);

@@ -74,6 +74,13 @@ void Worker::join() {
 
 void Worker::wake() const { eventfd_write(wake_fd_, 1); }
 
+void Worker::finish_sleep() const {
+    const uint32_t turn = sleep_turn_.load(std::memory_order_acquire);
+    if (turn % 2 == 0) return;
+    wake();
+    while (sleep_turn_.load(std::memory_order_acquire) == turn) std::this_thread::yield();
+}
+
 void Worker::run() {
     settle_on(core_, index_);
     rte_rcu_qsbr_thread_online(shared_.qsbr, index_);

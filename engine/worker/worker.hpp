@@ -47,6 +47,9 @@ public:
     Worker& operator=(const Worker&) = delete;
 
     void wake() const;
+    // Returns when a sleep that began before the call is over: until then the kernel has the descriptors open that the
+    // worker sleeps on, whatever others close.
+    void finish_sleep() const;
     void join();  // Shared::stop is set by then
     unsigned core() const { return core_; }
     const PortCounters& counters(PortNo port) const { return tx_.counters(port); }
@@ -90,8 +93,9 @@ private:
     Rows rows_;
     Load load_;
     uint32_t second_ = 0;
-    uint64_t now_ = 0, next_second_ = 0;  // TSC
-    unsigned naps_ = 0;                   // timed sleeps in a row that brought nothing
+    uint64_t now_ = 0, next_second_ = 0;   // TSC
+    unsigned naps_ = 0;                    // timed sleeps in a row that brought nothing
+    std::atomic<uint32_t> sleep_turn_{0};  // odd: asleep
     int wake_fd_;
     std::thread thread_;
 };

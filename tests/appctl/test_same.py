@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.appctl.conftest import Appctl
+from tests.appctl.conftest import Appctl, patched
 from tests.peers.switch import BRIDGE
-from turnout.lab.daemon import Daemon
-from turnout.lab.ovs_netdev import OvsNetdev
 from turnout.lab.wait import until
 
 _SAME = [
@@ -59,29 +57,12 @@ def test_dpif_show(ours: Appctl, theirs: Appctl) -> None:
 
 
 @pytest.fixture
-def patched(ours: Appctl, theirs: Appctl) -> Iterator[None]:
-    """A second bridge, and patch ports between the two."""
-    ends = ((BRIDGE, "to-b", "to-a", 11), ("br-b", "to-a", "to-b", 12))
-    here, there = ours.peer.of, theirs.peer.of
-    assert isinstance(here, Daemon)
-    assert isinstance(there, OvsNetdev)
-    here.add_bridge("br-b")
-    inside = f"options:netns={ours.peer.namespace.name}"
-    here.add_port("br-b", "br-b", "type=internal", inside, "options:iface=br-b")
-    there.add_bridge("br-b")
-    for bridge, name, peer, number in ends:
-        columns = "type=patch", f"options:peer={peer}", f"ofport_request={number}"
-        here.add_port(bridge, name, *columns)
-        there.vsctl("add-port", bridge, name, "--", "set", "interface", name, *columns)
-    yield
-    for bridge, name, *_ in ends:
-        here.del_port(name)
-        there.vsctl("del-port", bridge, name)
-    here.request("turnout/del-br", "br-b")
-    there.vsctl("del-br", "br-b")
+def _patched(ours: Appctl, theirs: Appctl) -> Iterator[None]:
+    with patched(ours), patched(theirs):
+        yield
 
 
-@pytest.mark.usefixtures("patched")
+@pytest.mark.usefixtures("_patched")
 def test_patch_ports(ours: Appctl, theirs: Appctl) -> None:
     """They have no number in the datapath."""
     assert _plain(ours.must("dpif/show")) == _plain(theirs.must("dpif/show"))

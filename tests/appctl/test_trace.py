@@ -71,8 +71,8 @@ def _flows(ours: Appctl, theirs: Appctl) -> None:
         peer.must("-O", "OpenFlow14", "add-flows", BRIDGE, "-", stdin=_FLOWS.lstrip())
 
 
-def _comparable(text: str) -> str:
-    """Without the megaflow and the slow path, which only Open vSwitch has; the ports of a flood in order."""
+def comparable(text: str) -> str:
+    """A trace without the megaflow and the slow path, which only Open vSwitch has; a flood's ports sorted."""
     text = re.sub(r"^Megaflow: .*\n", "", text, flags=re.M).partition("This flow is handled")[0]
     head, _, actions = text.rpartition("Datapath actions: ")
     if "FLOOD" in head or "flooding" in head:
@@ -83,11 +83,11 @@ def _comparable(text: str) -> str:
 @pytest.mark.parametrize("flow", _SAME)
 def test_tells_the_same(ours: Appctl, theirs: Appctl, flow: str) -> None:
     mine, other = (a.must("ofproto/trace", BRIDGE, flow, "--names") for a in (ours, theirs))
-    assert _comparable(mine) == _comparable(other)
+    assert comparable(mine) == comparable(other)
 
 
 def _without_actions(text: str) -> str:
-    return _comparable(text).rpartition("Datapath actions:")[0]
+    return comparable(text).rpartition("Datapath actions:")[0]
 
 
 @pytest.mark.parametrize("flow", _SAME[:3])
@@ -123,7 +123,7 @@ def test_to_a_learned_port(ours: Appctl, theirs: Appctl) -> None:
     for in_port in (1, 3):
         flow = f"in_port={in_port},dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:77,dl_type=0x1234"
         mine, other = (a.must("ofproto/trace", BRIDGE, flow, "--names") for a in (ours, theirs))
-        assert _comparable(mine) == _comparable(other)
+        assert comparable(mine) == comparable(other)
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,12 @@ def switch(run_dir: Path) -> Iterator[turnout.Switch]:
 
 @dataclass
 class Daemon:
-    """`turnout serve` in a folder."""
+    """`turnout serve` in a folder. namespace: of its network; "" for our own."""
 
     folder: Path
     process: subprocess.Popen[str] | None = None
     arguments: list[str] = field(default_factory=list)
+    namespace: str = ""
 
     @property
     def socket(self) -> Path:
@@ -56,6 +57,7 @@ class Daemon:
     def command(self) -> list[str]:
         where = ["--socket", str(self.socket), "--state", str(self.folder / "state.json")]
         return [
+            *(["ip", "netns", "exec", self.namespace] if self.namespace else []),
             sys.executable,
             "-m",
             "turnout",

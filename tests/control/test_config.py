@@ -380,3 +380,10 @@ def test_local() -> None:
     assert config.find_port("br0")[1] is local
     with pytest.raises(ConfigError, match="two bridges or ports are named br1"):
         edit.add_port(edit.add_bridge(config, Bridge(name="br1")), "br0", Port(name="br1", type="internal"))
+
+
+def test_limits_that_no_table_has() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^bridge\.br0\.table-limits: expected 0\.\.4294967295, got 9999999999"
+    ):
+        bridge_of("table_limits=0:9999999999")

@@ -3,9 +3,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ import pytest
 import turnout
 from tests.control.conftest import DEADLINE, wait_for
 from turnout.config.model import Bridge, Config, Port
+from turnout.errors import ConfigError
 
 FRAME = bytes.fromhex("ffffffffffff 020000000001 0800".replace(" ", "")) + bytes(50)
 
@@ -319,3 +322,33 @@ def test_a_switch_that_nobody_closes_ends_with_the_process(run_dir: Path) -> Non
     out, err = process.communicate(timeout=DEADLINE)
     assert (process.returncode, out, err) == (0, "ready\n", "")
     assert os.listdir(run_dir) == []
+
+
+def interfaces() -> set[str]:
+    return {name for _, name in socket.if_nameindex()}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not available here: needs root")
+def test_an_internal_port_takes_its_interface_along(switch: turnout.Switch) -> None:
+    """However its address is spelled, and whoever made the interface."""
+    switch.add_bridge("tdbr0")
+    switch.add_port("tdbr0", "tdi0", type="internal", options={"mac": "02:AA:BB:CC:DD:EE"})
+    assert "tdi0" in interfaces()
+    switch.set_port("tdi0", mtu=1400)
+    switch.del_port("tdi0")
+    assert "tdi0" not in interfaces()
+
+
+def test_a_name_that_the_kernel_would_fill_in(switch: turnout.Switch) -> None:
+    switch.add_bridge("tdbr0")
+    before = interfaces()
+    with pytest.raises(ConfigError, match="without / % and :"):
+        switch.add_port("tdbr0", "tdi0", type="internal", options={"iface": "tdi%d"})
+    assert interfaces() == before
+
+
+def test_all_bridges_are_replaced_at_once(switch: turnout.Switch) -> None:
+    for letter in "abc":
+        bridges = tuple(Bridge(name=f"{letter}{number}") for number in range(256))
+        switch.apply(replace(switch.config, bridges=bridges))
+    assert [bridge.name for bridge in switch.show().bridges[:2]] == ["c0", "c1"]

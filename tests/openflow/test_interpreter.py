@@ -4,6 +4,7 @@
 import re
 import struct
 from collections import defaultdict
+from functools import partial
 
 import pytest
 from scapy.packet import Packet as ScapyPacket
@@ -15,7 +16,7 @@ from tests.semantics.instruction_cases import PIPELINES
 from tests.semantics.match_cases import MATCHES, PRECEDENCE
 from turnout.openflow import text, wire
 from turnout.openflow.flow import FieldMatch, Flow, Match
-from turnout.openflow.interpreter import Bridge, Bucket, Group, Port, run
+from turnout.openflow.interpreter import MAX_CROSSINGS, MAX_HOPS, Bridge, Bucket, Group, Port, run
 from turnout.openflow.rules import Rules
 from turnout.openflow.text_actions import parse_actions
 from turnout.openflow.values import NO_PORTS
@@ -99,3 +100,38 @@ def test_a_trace_says_which_rule_and_why() -> None:
     assert [step.text for step in first.steps] == ["mod_nw_ttl:9", "resubmit(,1)"]
     assert first.steps[0].steps[0].text == "nw_ttl: 64 → 9"
     assert outcome.dropped == "port 9 does not exist"
+
+
+def between(flows: list[str], patches: range) -> Bridge:
+    """Two bridges of the same flows, whose ports of the same number are patched to each other: the first."""
+    rules = Rules(text.parse(flow) for flow in flows)
+    bridges: dict[str, Bridge] = {}
+    for name, peer in (("a", "b"), ("b", "a")):
+        ends = {number: partial(lambda *end: (bridges[end[0]], end[1]), peer, number) for number in patches}
+        bridges[name] = Bridge(rules, ports=PORTS, name=name, patches=ends)
+    return bridges["a"]
+
+
+def test_through_patch_ports() -> None:
+    """Nothing that travels beside the packet gets to the other bridge, nor back from there."""
+    flows = [
+        "in_port=1,dl_vlan=5,actions=set_field:7->reg0,mod_vlan_pcp:3,output:2,output(port=3,max_len=20)",
+        "in_port=2,dl_vlan=5,reg0=0,actions=strip_vlan,output:4,set_field:8->reg0,controller(max_len=20)",
+    ]
+    frame = bytes.fromhex("020000000002020000000001810000051234") + bytes(46)
+    outcome = run(between(flows, range(2, 3)), frame, 1)
+    bare, tagged = frame[:12] + frame[16:], frame[:14] + b"\x60\x05" + frame[16:]
+    assert [(sent.bridge, sent.port, sent.frame) for sent in outcome.sent] == [
+        ("b", 4, bare),
+        ("a", 3, tagged[:20]),
+    ]
+    assert [(up.bridge, up.frame) for up in outcome.to_controller] == [("b", bare[:20])]
+
+
+def test_a_loop_of_patch_ports_ends() -> None:
+    outcome = run(between(["in_port=2,actions=3,4", "actions=2"], range(2, 4)), bytes(60), 1)
+    assert [sent.bridge for sent in outcome.sent] == ["b"] * (MAX_HOPS // 2)
+    storm = run(between(["actions=all"], range(1, 5)), bytes(60), 99)
+    assert len(storm.sent) == 1 + MAX_CROSSINGS
+    silent = run(between(["actions=all"], range(1, 6)), bytes(60), 99)
+    assert "patch port 1: it went through too many before, in a loop" in silent.dropped

@@ -52,3 +52,24 @@ def test_trace(bridge: Cli, run_dir: Path) -> None:
     refused = bridge("trace", "br0", "in_port=p1,nonsense=1")
     says = "turnout: nonsense=1: no field 'nonsense'; ovs-fields(7) lists them\n"
     assert (refused.returncode, refused.stderr) == (1, says)
+
+
+def test_trace_behind_a_patch_port(bridge: Cli, daemon: Daemon) -> None:
+    commands = (
+        "add-br br1",
+        "add-port br0 to-1 type=patch options:peer=to-0 ofport_request=8",
+        "add-port br1 to-0 type=patch options:peer=to-1",
+        "add-port br1 p9 type=null",
+    )
+    for command in commands:
+        assert bridge(*command.split()).returncode == 0
+    flow = "add-flow", f"unix:{daemon.folder / 'br0.mgmt'}", "ip,actions=output:8"
+    subprocess.run(["ovs-ofctl", *flow], check=True, timeout=30)
+    shown = bridge("trace", "br0", "in_port=p1,ip").stdout
+    assert "bridge br1" in shown
+    assert "no learned MAC for destination, flooding" in shown
+    assert "sent to p9" in shown
+    told = json.loads(bridge("trace", "br0", "in_port=p1,ip", "--json").stdout)
+    assert [(sent["bridge"], sent["port"]) for sent in told["outputs"]] == [("br1", "p9")]
+    assert bridge("del-port", "to-0").returncode == 0
+    assert 'dropped: patch port "to-1" has no peer' in bridge("trace", "br0", "in_port=p1,ip").stdout

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.control.conftest import Daemon, run_dir, turnout_cli
+from turnout.lab.netns import Namespace
 from turnout.lab.ovsdb import OvsdbServer
 
 __all__ = ["run_dir", "turnout_cli"]
@@ -21,6 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="not available here: needs root"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def namespace() -> Iterator[Namespace]:
+    """Where all of a module's interfaces are, so that others on this host can have the same names."""
+    with Namespace("ovsdb") as namespace, namespace.entered():
+        yield namespace
+
+
 @pytest.fixture
 def database(run_dir: Path) -> Iterator[OvsdbServer]:
     with OvsdbServer(run_dir) as server:
@@ -28,9 +36,9 @@ def database(run_dir: Path) -> Iterator[OvsdbServer]:
 
 
 @pytest.fixture
-def daemon(run_dir: Path) -> Iterator[Daemon]:
+def daemon(run_dir: Path, namespace: Namespace) -> Iterator[Daemon]:
     """Ended in order: its TAPs would outlive a kill."""
-    daemon = Daemon(run_dir)
+    daemon = Daemon(run_dir, namespace=namespace.name)
     yield daemon
     if daemon.process:
         daemon.stop()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controllers named in the database, and how they stand in it."""
 
+import json
 from pathlib import Path
 
 from tests.control.conftest import Daemon, wait_for
@@ -94,3 +95,15 @@ def test_over_tls(database: OvsdbServer, switch: Daemon, tmp_path: Path) -> None
         assert controller.next() == b""
         controller.close()
         wait_for(lambda: "private-key" in column(database, "status"), "why")
+
+
+def test_one_row_of_two_bridges(database: OvsdbServer, switch: Daemon) -> None:
+    """What changes in it changes for both."""
+    database.line("add-br tdbr0 -- add-br tdbr1")
+    database.line(
+        "--id=@c create controller 'target=\"ptcp:0:127.0.0.1\"' -- set bridge tdbr0 controller=@c"
+        " -- set bridge tdbr1 controller=@c"
+    )
+    database.line("set controller tdbr0 controller_rate_limit=123")
+    bridges = json.loads(switch("turnout/config"))["bridge"]
+    assert {bridges[name]["controller-rate-limit"] for name in ("tdbr0", "tdbr1")} == {123}

@@ -28,10 +28,10 @@ def mtus(settled: Settled) -> dict[str, int]:
 
 def test_each_keeps_its_own() -> None:
     settled = settle((BRIDGE,), {"int1"}, {"a": 1450, "b": 9000}.get, 1964)
-    assert mtus(settled) == {"br0": 1450, "a": 1450, "b": 1500, "int1": 9000}
+    assert mtus(settled) == {"br0": 1450, "a": 1450, "int1": 9000}, "b is left alone"
     assert settled.kernel == {"a": 1450, "b": 9000}
     assert list(settled.errors) == ["b"]
-    assert "the interface's 9000 does not fit" in settled.errors["b"]
+    assert "its interface has 9000, more than packet buffers hold" in settled.errors["b"]
 
 
 def test_one_that_is_not_there_counts_for_nothing() -> None:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's ovs-vsctl against the switch. It returns when the switch has done what it says."""
 
-import os
+import socket
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.control.conftest import Daemon, wait_for
 from turnout.lab.console import LabError
+from turnout.lab.netns import Namespace
 from turnout.lab.ovsdb import OvsdbServer
 from turnout.results import BridgeView, PortView, SwitchView
 
@@ -201,7 +201,7 @@ def test_a_changed_tap_keeps_its_addresses(database: OvsdbServer, switch: Daemon
         assert "mtu 1300" in addresses(name)
     assert database.get("Interface", "tdbr0", "ifindex") == index
     database.vsctl("del-br", "tdbr0")
-    wait_for(lambda: not os.path.exists("/sys/class/net/tdp0"), "the interface gone with its port")
+    wait_for(lambda: "tdp0" not in dict(socket.if_nameindex()).values(), "the interface gone with its port")
 
 
 def test_emer_reset(database: OvsdbServer, switch: Daemon) -> None:
@@ -221,7 +221,13 @@ def test_wait_until(database: OvsdbServer) -> None:
     assert waiting.wait(10) == 0
 
 
-def test_an_interface_that_comes_late_is_taken(database: OvsdbServer, switch: Daemon) -> None:
+def mtu(namespace: Namespace, interface: str) -> int:
+    return int(namespace.run("cat", f"/sys/class/net/{interface}/mtu"))
+
+
+def test_an_interface_that_comes_late_is_taken(
+    database: OvsdbServer, switch: Daemon, namespace: Namespace
+) -> None:
     """A kernel interface that comes later is taken when it is there, and the row says so."""
     database.vsctl("add-br", "tdbr0", "--", "add-port", "tdbr0", "tdlate0")
     assert "no interface tdlate0" in database.get("Interface", "tdlate0", "error")
@@ -236,7 +242,7 @@ def test_an_interface_that_comes_late_is_taken(database: OvsdbServer, switch: Da
             lambda: database.get("Interface", "tdbr0", "mtu") == "1450", "its MTU on the bridge's own port"
         )
         assert database.get("Interface", "tdlate0", "mtu") == "1450"
-        assert Path("/sys/class/net/tdlate0/mtu").read_text() == "1450\n", "left as it was"
+        assert mtu(namespace, "tdlate0") == 1450, "left as it was"
     finally:
         switch.stop()
         subprocess.run(["ip", "link", "del", "tdlate0"], check=True)
@@ -261,12 +267,12 @@ def test_an_interface_that_is_made_anew_is_taken_again(database: OvsdbServer, sw
         subprocess.run(["ip", "link", "del", "tdveth0"], check=False)
 
 
-def test_the_mtu_of_an_interface(database: OvsdbServer, switch: Daemon) -> None:
+def test_the_mtu_of_an_interface(database: OvsdbServer, switch: Daemon, namespace: Namespace) -> None:
     """It is as the database wants it, else as `ip` does."""
     subprocess.run(["ip", "link", "add", "tdveth0", "type", "veth", "peer", "name", "tdveth1"], check=True)
     try:
         database.line("add-br tdbr0 -- add-port tdbr0 tdveth0 -- set interface tdveth0 mtu_request=1800")
-        assert Path("/sys/class/net/tdveth0/mtu").read_text() == "1800\n"
+        assert mtu(namespace, "tdveth0") == 1800
         assert database.get("Interface", "tdveth0", "mtu") == "1800"
         database.line("clear interface tdveth0 mtu_request")
         assert database.get("Interface", "tdveth0", "mtu") == "1800"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.control import conftest
+from tests.control.conftest import Daemon
 from tests.peers.switch import Answer
 from turnout.lab.netns import Namespace
 from turnout.lab.ovs_netdev import OvsNetdev
@@ -126,21 +126,10 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     return names.get(value, value) if isinstance(value, str) else value
 
 
-class _Inside(conftest.Daemon):
-    """`turnout serve` in a network namespace."""
-
-    namespace = ""
-
-    @property
-    def command(self) -> list[str]:
-        return ["ip", "netns", "exec", self.namespace, *super().command]
-
-
 @contextlib.contextmanager
 def turnout(folder: Path) -> Iterator[Peer]:
     with Namespace("vsctl") as namespace, OvsdbServer(folder) as database:
-        daemon = _Inside(folder)
-        daemon.namespace = namespace.name
+        daemon = Daemon(folder, namespace=namespace.name)
         daemon.start(f"--ovsdb={database.remote}")
         try:
             yield Peer("turnout", database.remote, namespace, folder)

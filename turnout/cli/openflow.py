@@ -112,7 +112,8 @@ def trace(
         changed = "" if sent["frame"] == answer["frame"] else f", as {sent['frame']}"
         root.add(f"[green]sent to {escape(sent['port'])}[/]{changed}")
     for up in answer["to_controller"]:
-        root.add(f"[green]sent to controller {up['controller']}[/] ({up['reason']}, table {up['table']})")
+        of = "" if up["bridge"] == bridge else f" of {escape(up['bridge'])}"
+        root.add(f"[green]sent to controller {up['controller']}{of}[/] ({up['reason']}, table {up['table']})")
     if answer["dropped"]:
         root.add(f"[red]dropped[/]: {escape(answer['dropped'])}")
     return console().print(root)
@@ -124,6 +125,8 @@ def _branch(tree: Tree, step: dict[str, Any]) -> None:
         branch.add(f"[dim]because {escape(', '.join(step['why']))}[/]")
     elif step["kind"] == "table":
         branch = tree.add(f"[bold]{escape(step['text'])}[/]")
+    elif step["kind"] == "bridge":
+        branch = tree.add(f"[bold]bridge {escape(step['text'])}[/]")
     else:
         branch = tree.add(
             escape(step["text"]) if step["kind"] != "note" else f"[dim]{escape(step['text'])}[/]"

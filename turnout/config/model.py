@@ -19,7 +19,8 @@ OverflowPolicy = Literal["refuse", "evict"]
 Protocol = Literal["OpenFlow10", "OpenFlow13", "OpenFlow14"]
 Hugepages = Literal["auto", "require", "off"]
 
-MAX_BRIDGES, MAX_PORTS, MAX_WORKERS, MAX_CORE = 256, 4095, 64, 1023  # the engine's
+MAX_BRIDGES, MAX_PORTS = 256, 2047  # half of the engine's numbers, so that all can be replaced at once
+MAX_WORKERS, MAX_CORE = 64, 1023  # the engine's
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
 _AFFINITY = re.compile(r"\d{1,4}:\d{1,4}(,\d{1,4}:\d{1,4})*")
@@ -172,8 +173,9 @@ class Bridge:
                 f"{where}.table-limits",
                 f"expected TABLE:FLOWS[:evict],… such as 0:100,5:20:evict, got {self.table_limits!r}",
             )
-        for table in self.limits:
+        for table, (flows, _) in self.limits.items():
             _check_range(f"{where}.table-limits", table, 0, 253)
+            _check_range(f"{where}.table-limits", flows, 0, 4_294_967_295)
 
     @property
     def limits(self) -> dict[int, tuple[int, bool]]:

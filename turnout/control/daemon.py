@@ -17,7 +17,7 @@ from turnout.config import state, toml
 from turnout.config.model import Config
 from turnout.config.state import PortMemory
 from turnout.config.tree import from_tree, to_tree
-from turnout.control import paths, tap
+from turnout.control import paths
 from turnout.control.commands import Commands, Standalone
 from turnout.control.loop import READ, Loop
 from turnout.control.unixctl import Command, Server
@@ -129,6 +129,7 @@ def serve(options: Options) -> None:
                 memory=memory,
             )
         )
+        stack.callback(lambda: switch.keep_interfaces() if keeps else None)  # also where an error ends us
         if not options.stand_in:
             save(config)
         database: Vswitchd | None = None
@@ -139,14 +140,12 @@ def serve(options: Options) -> None:
         commands |= asked.table
         cores = ",".join(map(str, switch.show().cores))
         log.info("serving on %s, pid %d, worker cores %s", options.socket, os.getpid(), cores)
-        next_tick = 0.0
+        next_tick, trouble = 0.0, _Trouble()
         while not stopping:
             if (now := time.monotonic()) >= next_tick:
                 next_tick = now + 1.0
-                _tick(switch, now)
-                if database:
-                    database.tick(now)
-                asked.tick(now)
+                for tick in (switch.tick, *([database.tick] if database else []), asked.tick):
+                    trouble.of(tick, now)
                 remember()
             if not ready and (database is None or database.started):
                 ready = True
@@ -154,22 +153,22 @@ def serve(options: Options) -> None:
             loop.poll(next_tick - time.monotonic())
         log.info("stopping")
         remember()
-        if keeps:
-            stack.enter_context(tap.left(_internal(switch)))
-            stack.callback(switch.close)
 
 
-def _internal(switch: Switch) -> list[str]:
-    """The interfaces of internal ports."""
-    ports = (port for bridge in switch.config.bridges for port in bridge.ports)
-    return [port.options.get("iface", port.name) for port in ports if port.type == "internal"]
+class _Trouble:
+    """Keeps what goes wrong each second from ending the daemon, and says it once."""
 
+    def __init__(self) -> None:
+        self._said: dict[Callable[[float], None], str] = {}
 
-def _tick(switch: Switch, now: float) -> None:
-    try:
-        switch.tick(now)
-    except TurnoutError as error:
-        log.error("%s", error)
+    def of(self, tick: Callable[[float], None], now: float) -> None:
+        try:
+            tick(now)
+            self._said.pop(tick, None)
+        except Exception as error:
+            if self._said.get(tick) != (text := repr(error)):
+                self._said[tick] = text
+                log.error("%s", error, exc_info=not isinstance(error, TurnoutError))
 
 
 def _make_folders(options: Options) -> None:

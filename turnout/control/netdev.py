@@ -6,8 +6,10 @@ import contextlib
 import fcntl
 import socket
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8921, 0x8933, 0x8946
 _ETHTOOL_GSET, _ETHTOOL_GDRVINFO = 1, 3
@@ -22,7 +24,26 @@ _ODDITIES = {  # what Open vSwitch calls it → what the kernel does
     "rx_multicast_packets": "multicast",
     "rx_over_err": "rx_over_errors",
 }
+KERNEL = ("tap", "internal", "af_packet", "af_xdp")  # types of ports with an interface of the kernel's
 NO_ODDITIES = dict.fromkeys(_ODDITIES, 0)
+
+
+class HasInterface(Protocol):
+    """A port, as it is wanted or as it is."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def options(self) -> Mapping[str, str]: ...
+
+
+def interface_of(port: HasInterface) -> str | None:
+    """The kernel's interface of a port; None if it has none, or has it in another namespace."""
+    if port.type not in KERNEL or port.options.get("netns"):
+        return None
+    return port.options.get("iface", port.name)
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,8 @@ def _socket(text: str) -> str | None:
 
 
 def _netdev(text: str) -> str | None:
-    return (
-        None
-        if 1 <= len(text) <= 15 and "/" not in text
-        else f"expected an interface name of 1..15, got {text!r}"
-    )
+    good = 1 <= len(text.encode()) <= 15 and not set(text) & set("/%:") and text not in (".", "..")
+    return None if good else f"expected an interface name of 1..15 bytes, without / % and :, got {text!r}"
 
 
 def check_mac(text: str) -> str | None:
@@ -84,7 +81,8 @@ class Device:
     """What the engine's attach() takes, or attach_tap() if `tap` names an interface: then without devargs.
 
     claim: what only one device of a process can own, "" for nothing. below: the kernel interface of our
-    namespace that it is on top of and has not made.
+    namespace that it is on top of and has not made. one_queue: a TAP of the kind with one queue, which Open
+    vSwitch opens as well. owned: its interface is ours, whoever made it.
     """
 
     devargs: str
@@ -98,6 +96,8 @@ class Device:
     tap: str = ""
     below: str = ""
     mac: str = ""
+    one_queue: bool = False
+    owned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,6 +343,8 @@ def device(port: Port, place: Place) -> Device | None:
         tap=options["iface"] if port.type in _TAPS else "",
         below=options["iface"] if port.type in _ON_TOP and not options.get("netns") else "",
         mac=options.get("mac", ""),
+        one_queue=port.type == "internal" and port.n_rxq == 1,
+        owned=port.type == "internal",
     )
 
 

@@ -8,7 +8,6 @@ owns (its socket, its interface, its name) waits until that is gone, which takes
 fails the old one comes back.
 """
 
-import contextlib
 import logging
 import socket
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from functools import cached_property
 from turnout import _engine
 from turnout.config.model import Bridge, Config, Port
 from turnout.config.state import PortMemory
-from turnout.control import host, ofport, ports, rxq, tap
+from turnout.control import host, ofport, ports, rxq
 from turnout.control.ports import Place
 from turnout.errors import TurnoutError
 
@@ -194,37 +193,47 @@ class Reconciler:
         except BaseException:
             self._detach(added)
             raise
-        with contextlib.ExitStack() as stack:
-            for new in steps.swap:
-                stack.enter_context(self._kept(new.port))
-            self._swap(steps, before, added, tolerant)
-
-    def _swap(self, steps: Plan, before: Actual, added: list[Attached], tolerant: bool) -> None:
-        """Takes away what is to leave, then puts there what had to wait for it."""
-        devices = ((new.port, ports.device(new.port, self._place)) for new in steps.swap)
-        taps = {device.tap for port, device in devices if device and _passed_on(port, device)}
-        with tap.left({name for name in taps if tap.has_one_queue(name)}):
-            self._detach(steps.leave)
+        ours = self._pass_on(steps)
+        self._detach(steps.leave)
         if not steps.swap:
             return
         swapped: list[Attached] = []
         try:
             for new in steps.swap:
-                swapped.append(self._attach(new, tolerant))
+                swapped.append(self._attach(new, tolerant, owned=new.port.name in ours))
             self._publish(Actual(bridges=steps.bridges, ports=_by_name(*steps.keep, *added, *swapped)))
         except BaseException:
             self._detach(swapped)
-            back = [self._attach(replace(old, device=NO_DEVICE), tolerant=True) for old in steps.leave]
+            back = [
+                self._attach(replace(old, device=NO_DEVICE), tolerant=True, owned=old.port.name in ours)
+                for old in steps.leave
+            ]
             self._publish(replace(before, ports={**before.ports, **_by_name(*back)}))
             self._detach(added)
             raise
 
-    def _kept(self, port: Port) -> contextlib.AbstractContextManager[None]:
-        """Keeps what of a port's device may outlive it: a TAP stays the kernel's interface that it is."""
+    def _pass_on(self, steps: Plan) -> set[str]:
+        """Has TAPs that are made anew stay the kernel's interfaces that they are, with their addresses and
+        routes; the ports whose interfaces these are.
+        """
+        coming = {tap for new in steps.swap if (tap := self._tap(new.port))}
+        passed = [
+            old for old in steps.leave if self._tap(old.port) in coming and self._datapath.owns(old.device)
+        ]
+        for old in passed:
+            self._datapath.keep(old.device)
+        return {old.port.name for old in passed}
+
+    def _tap(self, port: Port) -> tuple[str, str, bool] | None:
+        """What tells a port's TAP from others; None: it has none."""
         device = ports.device(port, self._place)
-        return (
-            tap.kept(device.tap) if device and device.tap and not device.netns else contextlib.nullcontext()
-        )
+        return (device.tap, device.netns, device.one_queue) if device and device.tap else None
+
+    def keep_interfaces(self) -> None:
+        """Has the interfaces of internal ports outlive their devices."""
+        for port in self.actual.ports.values():
+            if port.port.type == "internal" and port.device != NO_DEVICE:
+                self._datapath.keep(port.device)
 
     def check_port(self, port: Port, *, host: bool = False) -> str:
         """ConfigError if no such port can be; else its claim. host: nor if this host does not let it be, as
@@ -295,10 +304,16 @@ class Reconciler:
         port = self.actual.by_number.get(number)
         return port.port.name if port else str(number)
 
-    def _make(self, device: ports.Device) -> int:
+    def _make(self, device: ports.Device, owned: bool) -> int:
         if device.tap:
             return self._datapath.attach_tap(
-                device.tap, mac=device.mac, queues=device.rxqs, mtu=device.mtu, netns=device.netns
+                device.tap,
+                mac=device.mac,
+                queues=device.rxqs,
+                mtu=device.mtu,
+                netns=device.netns,
+                one_queue=device.one_queue,
+                owned=device.owned or owned,
             )
         return self._datapath.attach(
             device.devargs,
@@ -310,16 +325,15 @@ class Reconciler:
             netns=device.netns,
         )
 
-    def _attach(self, new: Attached, tolerant: bool) -> Attached:
+    def _attach(self, new: Attached, tolerant: bool, *, owned: bool = False) -> Attached:
+        """owned: its interface is ours to take away, though it is there."""
         try:
             place = replace(self._place, number=new.number)
             device = ports.device(new.port, place)
             if device is None:
                 return new
             ports.check_host(new.port, place)
-            if _passed_on(new.port, device):
-                tap.take(device.tap, device.mac)
-            handle = self._make(device)
+            handle = self._make(device, owned)
             rxqs = self._datapath.device_info(handle).rxqs
             if device.below:  # AF_PACKET's driver sets none above 1,500
                 host.set_interface_mtu(device.below, device.mtu)
@@ -379,21 +393,17 @@ def _interface_numbers() -> dict[str, int]:
     return {name: number for number, name in socket.if_nameindex()}
 
 
-def _passed_on(port: Port, device: ports.Device) -> bool:
-    """Whether its interface is one that may be another switch's before and after."""
-    return port.type == "internal" and device.rxqs == 1 and not device.netns
-
-
 def _by_name(*states: Attached) -> dict[str, Attached]:
     return {a.port.name: a for a in states}
 
 
 def _port_spec(a: Attached, state: Actual) -> _engine.PortSpec:
+    peer = peer_of(a, state)
     return _engine.PortSpec(
         number=a.number,
         bridge=state.bridges[a.bridge][0],
         device=a.device,
-        peer=_peer(a, state),
+        peer=peer.number if peer else -1,
         vlan_mode=a.port.effective_vlan_mode,
         tag=a.port.tag or 0,
         trunks=list(a.port.trunks),
@@ -402,9 +412,9 @@ def _port_spec(a: Attached, state: Actual) -> _engine.PortSpec:
     )
 
 
-def _peer(a: Attached, state: Actual) -> int:
-    """A patch port's other end, if that names this one in turn; else -1, and what goes in is dropped."""
+def peer_of(a: Attached, state: Actual) -> Attached | None:
+    """A patch port's other end, if that names this one in turn; else None, and what goes in is dropped."""
     other = state.ports.get(a.port.options.get("peer", ""))
     if a.port.type != "patch" or other is None or other.port.type != "patch":
-        return -1
-    return other.number if other.port.options["peer"] == a.port.name else -1
+        return None
+    return other if other.port.options["peer"] == a.port.name else None

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Raw Ethernet frames on an interface inside a namespace, VLAN tags as they are on the wire."""
 
-import ctypes
 import errno
-import os
 import socket
 import struct
 import threading
@@ -17,7 +15,6 @@ _ETH_P_ALL = 0x0003
 _SOL_PACKET, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING = 263, 8, 23
 _TP_STATUS_VLAN_VALID, _TP_STATUS_VLAN_TPID_VALID = 1 << 4, 1 << 6
 _AUXDATA = struct.Struct("=IIIHHHH")  # struct tpacket_auxdata
-_CLONE_NEWNET = 0x40000000
 _T = TypeVar("_T")
 
 
@@ -83,17 +80,11 @@ def _in_namespace(namespace: Namespace, make: Callable[[], _T]) -> _T:
     """Call `make` in a thread that has entered the namespace: the rest of the process stays where it is."""
     result: list[_T] = []
     errors: list[OSError] = []
-    libc = ctypes.CDLL(None, use_errno=True)
 
     def enter() -> None:
         try:
-            descriptor = os.open(f"/run/netns/{namespace.name}", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if libc.setns(descriptor, _CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace.name)
-            finally:
-                os.close(descriptor)
-            result.append(make())
+            with namespace.entered():
+                result.append(make())
         except OSError as error:
             errors.append(error)
 

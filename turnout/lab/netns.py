@@ -3,6 +3,7 @@
 
 import atexit
 import contextlib
+import ctypes
 import itertools
 import json
 import os
@@ -11,12 +12,14 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 from turnout.lab.console import LabError, run
 
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
 _serial = itertools.count()
 _alive: set["Namespace"] = set()
 
@@ -52,6 +55,26 @@ class Namespace:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """This thread is inside meanwhile, with the sockets, threads and processes it makes; /sys is not.
+
+        OSError if it cannot go in.
+        """
+        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            inside = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _enter(inside)
+            finally:
+                os.close(inside)
+            try:
+                yield
+            finally:
+                _enter(before)
+        finally:
+            os.close(before)
 
     def ip(self, *args: str) -> str:
         """`ip ARGS` inside."""
@@ -167,6 +190,11 @@ def _wait_listening(namespace: Namespace, port: int, timeout: float = 5) -> None
         if time.monotonic() > deadline:
             raise LabError(f"nothing listens on TCP port {port} in {namespace.name} after {timeout:g} s")
         time.sleep(0.02)
+
+
+def _enter(descriptor: int) -> None:
+    if _libc.setns(descriptor, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), f"setns: {os.strerror(ctypes.get_errno())}")
 
 
 def _match(pattern: str, text: str) -> str:

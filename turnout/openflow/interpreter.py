@@ -6,8 +6,9 @@ trace` explains with it, and a property test holds the engine against it. It loo
 unless it is given a faster lookup.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Final
 
 from turnout.openflow import actions as a
@@ -24,6 +25,8 @@ from turnout.openflow.values import format_port, format_value
 
 MAX_DEPTH: Final = 64
 MAX_RESUBMITS: Final = 4096
+MAX_HOPS: Final = 8  # patch ports one behind the other
+MAX_CROSSINGS: Final = 4096  # patch ports altogether
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Bridge:
     normal_why: the reason of that, for traces.
     choose: which of n a select group, bundle or multipath takes for a packet.
     miss_to_controller: as OpenFlow 1.0 treats packets that no rule wants.
+    patches: where each patch port leads: the peer's bridge and its number there; None: to no peer.
     """
 
     lookup: Lookup
@@ -74,6 +78,8 @@ class Bridge:
     choose: Callable[[Packet, int], int] = lambda packet, n: hash(bytes(packet.data)) % n
     miss_to_controller: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
+    name: str = ""
+    patches: Mapping[int, "Callable[[], tuple[Bridge, int] | None]"] = field(default_factory=dict)
 
 
 class _Stop(Exception):
@@ -81,9 +87,21 @@ class _Stop(Exception):
 
 
 class Run:
-    """One packet's way."""
+    """One packet's way through a bridge, and the bridges behind its patch ports.
 
-    def __init__(self, bridge: Bridge, packet: Packet, *, trace: bool = False) -> None:
+    hops: patch ports on the way to this bridge; crossings: counts those that all copies of the packet went
+    through.
+    """
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        packet: Packet,
+        *,
+        trace: bool = False,
+        hops: int = 0,
+        crossings: Iterator[int] | None = None,
+    ) -> None:
         self.bridge = bridge
         self.packet = packet
         self.sent: list[Sent] = []
@@ -92,9 +110,12 @@ class Run:
         self.stack: list[tuple[int, int]] = []
         self.steps: list[Step] | None = [] if trace else None
         self.why_not: list[str] = []
+        self.beyond: list[str] = []  # as why_not, of bridges behind patch ports
         self.depth = self.resubmits = self.table = 0
         self.resubmitted = 0  # levels of resubmit around: a miss there ends the resubmit alone
         self.exited = False
+        self.hops = hops
+        self.crossings = crossings or count(1)
 
     # ------------------------------------------------------------------------------------------------ tables
 
@@ -115,7 +136,9 @@ class Run:
     def outcome(self) -> Outcome:
         """What came of it so far."""
         silent = not self.sent and not self.to_controller
-        why = "; ".join(dict.fromkeys(self.why_not)) or "no action sends it anywhere"
+        where = f"bridge {self.bridge.name}: " if self.hops else ""
+        own = self.why_not or ([] if self.beyond else ["no action sends it anywhere"])
+        why = "; ".join(dict.fromkeys([*(where + reason for reason in own), *self.beyond]))
         return Outcome(
             tuple(self.sent), tuple(self.to_controller), why if silent else "", tuple(self.steps or ())
         )
@@ -380,12 +403,42 @@ class Run:
             self.why_not.append(f"port {self._port(port)} {why}")
             self._note("no-port" if to is None else "port", f"port {self._port(port)} {why}")
             return
-        self.sent.append(Sent(port, frame))
+        if port in self.bridge.patches:
+            self._cross(port, frame)
+            return
+        self.sent.append(Sent(port, frame, self.bridge.name))
         self._note("sent", f"→ {self._port(port)}")
+
+    def _cross(self, port: int, frame: bytes) -> None:
+        """Through a patch port: the frame comes in at the peer, with nothing beside it."""
+        peer = self.bridge.patches[port]()
+        if peer is None:
+            self.why_not.append(f"patch port {self._port(port)} has no peer")
+            self._note("no-peer", self.why_not[-1])
+            return
+        if self.hops == MAX_HOPS or next(self.crossings) > MAX_CROSSINGS:
+            self.why_not.append(f"patch port {self._port(port)}: it went through too many before, in a loop")
+            self._note("limit", self.why_not[-1])
+            return
+        bridge, in_port = peer
+        way = Run(
+            bridge,
+            Packet(frame, {"in_port_oxm": in_port}),
+            trace=self.steps is not None,
+            hops=self.hops + 1,
+            crossings=self.crossings,
+        )
+        came = way.start()
+        self.sent += came.sent
+        self.to_controller += came.to_controller
+        if came.dropped:
+            self.beyond.append(came.dropped)
+        if self.steps is not None:
+            self.steps.append(Step("bridge", bridge.name, steps=list(came.steps)))
 
     def _packet_in(self, reason: str, max_len: int, ident: int = 0, userdata: bytes = b"") -> None:
         frame = bytes(self.packet.data[:max_len])
-        self.to_controller.append(ToController(reason, self.table, frame, ident, userdata))
+        self.to_controller.append(ToController(reason, self.table, frame, ident, userdata, self.bridge.name))
         self._note("sent", f"→ controller {ident} ({reason}), {len(frame)} bytes")
 
     # ------------------------------------------------------------------------------------------------- trace

@@ -8,30 +8,33 @@ from turnout.openflow.flow import Flow
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A frame that leaves by a port (OpenFlow number)."""
+    """A frame that leaves by a port (OpenFlow number) of a bridge."""
 
     port: int
     frame: bytes
+    bridge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToController:
-    """A packet-in. reason: "action", "no_match" …; frame: at most what the action lets through."""
+    """A bridge's packet-in. reason: "action", "no_match" …; frame: at most what the action lets through."""
 
     reason: str
     table: int
     frame: bytes
     controller: int = 0
     userdata: bytes = b""
+    bridge: str = ""
 
 
 @dataclass(slots=True)
 class Step:
-    """One line of a trace and what it led to. kind: "table", "action", "group", "bucket", "set", "note".
+    """One line of a trace and what it led to. kind: "table", "action", "group", "bucket", "set", "note",
+    "bridge" (the text is its name; the way there behind a patch port).
 
     topic of a note: "sent", "changed", "in-port" (not sent where it came from), "no-port", "port" (it is down
-    or doesn't forward), "ttl", "normal" (NORMAL's choice), "set" (the action set), "limit". flow: the
-    rule that matched in a table.
+    or doesn't forward), "no-peer" (of a patch port), "ttl", "normal" (NORMAL's choice), "set" (the action
+    set), "limit". flow: the rule that matched in a table.
     """
 
     kind: str

@@ -2,8 +2,9 @@
 """`turnout trace`: a packet's way through a bridge, said by the interpreter with the engine's lookups."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from turnout import _engine
@@ -23,33 +24,47 @@ from turnout.openflow.wire_groups import decode_descriptions, description_reques
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A packet that was traced. in_port: OpenFlow's number; names: of ports, by number; before, after: the
-    packet as it came, and as the pipeline left it.
+    """A packet that was traced. in_port: OpenFlow's number; names: of ports, by bridge and number;
+    before, after: the packet as it came, and as the first bridge's pipeline left it.
     """
 
+    bridge: str
     in_port: int
     frame: bytes
     outcome: Outcome
-    names: Mapping[int, str]
+    names: Mapping[str, Mapping[int, str]]
     before: Packet
     after: Packet
 
     def tree(self) -> dict[str, Any]:
         """For JSON: the packet, its steps, what came out."""
         return {
-            "in_port": format_port(self.in_port, self.names),
+            "in_port": self._port(self.bridge, self.in_port),
             "frame": self.frame.hex(),
             "steps": [_step(step) for step in self.outcome.steps],
             "outputs": [
-                {"port": format_port(sent.port, self.names), "frame": sent.frame.hex()}
+                {
+                    "bridge": sent.bridge,
+                    "port": self._port(sent.bridge, sent.port),
+                    "frame": sent.frame.hex(),
+                }
                 for sent in self.outcome.sent
             ],
             "to_controller": [
-                {"reason": up.reason, "table": up.table, "controller": up.controller, "frame": up.frame.hex()}
+                {
+                    "bridge": up.bridge,
+                    "reason": up.reason,
+                    "table": up.table,
+                    "controller": up.controller,
+                    "frame": up.frame.hex(),
+                }
                 for up in self.outcome.to_controller
             ],
             "dropped": self.outcome.dropped,
         }
+
+    def _port(self, bridge: str, number: int) -> str:
+        return self.names[bridge].get(number) or format_port(number)
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -112,25 +127,64 @@ def packet_of(what: str, ports: Mapping[str, int]) -> tuple[int, bytes, dict[str
     return compose(parse_match(what, ports))
 
 
-def trace(
-    tables: "_engine.Tables",
-    what: str,
-    *,
-    ports: Mapping[int, Port],
-    names: Mapping[str, int],
-    normal: Normal,
-    frame: bytes | None = None,
-    named: bool = True,
-) -> Traced:
-    """Sends a packet (see packet_of) through the bridge on paper; frame: it, of which `what` says only what
-    travels beside it. named: ports are told by name. Raises TurnoutError, one line.
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A bridge as it is. ports: by OpenFlow number, with names. patches: of its patch ports, by number: the
+    peer's bridge and number there; None: no peer.
     """
-    in_port, composed, meta = packet_of(what, names)
+
+    tables: "_engine.Tables"
+    ports: Mapping[int, Port]
+    normal: Normal
+    patches: Mapping[int, tuple[str, int] | None]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Port names to OpenFlow numbers."""
+        return {port.name: number for number, port in self.ports.items()}
+
+
+class _Seen(dict[str, Bridge]):
+    """The bridges that a packet meets, each looked at once, when it comes there."""
+
+    def __init__(self, look: Callable[[str], Now], named: bool) -> None:
+        self._look = look
+        self._named = named
+
+    def __missing__(self, name: str) -> Bridge:
+        now = self._look(name)
+        self[name] = bridge = Bridge(
+            native_lookup(now.tables),
+            groups_of(now.tables),
+            now.ports,
+            now.normal,
+            now.normal.why,
+            names={number: port.name for number, port in now.ports.items()} if self._named else {},
+            name=name,
+            patches={number: partial(self._peer, peer) for number, peer in now.patches.items()},
+        )
+        return bridge
+
+    def _peer(self, peer: tuple[str, int] | None) -> tuple[Bridge, int] | None:
+        return peer and (self[peer[0]], peer[1])
+
+
+def trace(
+    look: Callable[[str], Now], bridge: str, what: str, *, frame: bytes | None = None, named: bool = True
+) -> Traced:
+    """Sends a packet (see packet_of) through the bridge, and those behind its patch ports, on paper.
+
+    look: at a bridge. frame: the packet, of which `what` says only what travels beside it. named: ports are
+    told by name. Raises TurnoutError, one line.
+    """
+    seen = _Seen(look, named)
+    first = seen[bridge]
+    in_port, composed, meta = packet_of(what, {port.name: number for number, port in first.ports.items()})
     frame = composed if frame is None else frame
     if len(frame) < 14:
         raise TurnoutError("frame: shorter than an Ethernet header")
-    shown = {number: name for name, number in names.items()} if named else {}
-    lookup, groups = native_lookup(tables), groups_of(tables)
     before = Packet(frame, {"in_port_oxm": in_port, **meta})
-    way = Run(Bridge(lookup, groups, ports, normal, normal.why, names=shown), before.copy(), trace=True)
-    return Traced(in_port, frame, way.start(), shown, before, way.packet)
+    way = Run(first, before.copy(), trace=True)
+    outcome = way.start()
+    names = {name: met.names for name, met in seen.items()}
+    return Traced(bridge, in_port, frame, outcome, names, before, way.packet)

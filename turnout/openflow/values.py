@@ -99,15 +99,14 @@ def parse_port(text: str, ports: Ports, what: str) -> int:
 
 
 def format_port(port: int, names: Mapping[int, str] = MappingProxyType({})) -> str:
-    """The reserved name, the port's name where `names` has it, or the number."""
+    """The reserved name, the port's name where `names` has it (quoted as in Open vSwitch), or the number."""
     if port in PORT_NAMES:
         return PORT_NAMES[port]
     name = names.get(port)
     if name is None:
         return str(port)
-    return (
-        name if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name) and name.upper() not in PORTS else f'"{name}"'
-    )
+    plain = re.fullmatch("[A-Za-z][A-Za-z0-9]*", name) and name.upper() not in PORTS
+    return name if plain else f'"{name}"'
 
 
 def parse_value(field: Field, text: str, what: str, ports: Ports = NO_PORTS) -> tuple[int, int]:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from turnout.config import model
+from turnout.control.netdev import interface_of
 
 _TAPS = ("internal", "tap")
 
 
 @dataclass(frozen=True)
 class Settled:
-    """bridges: with all MTUs. kernel: interface → the MTU that it has there; 0: it is not there. errors:
-    interface → why it cannot keep that.
+    """bridges: with all MTUs, without the ports that cannot have theirs. kernel: interface → the MTU that it
+    has there; 0: it is not there. errors: of those ports.
     """
 
     bridges: tuple[model.Bridge, ...] = ()
@@ -34,15 +35,16 @@ def settle(
 
     def own(port: model.Port) -> int:
         """Of a port without a request that is no TAP."""
-        if port.type != "af_packet":
+        name = interface_of(port)
+        if port.type != "af_packet" or name is None:
             return port.mtu
-        mtu = kernel[port.name] = mtu_of(port.name) or 0
-        if mtu <= largest:
-            return mtu
-        errors[port.name] = (
-            f"port.{port.name}.mtu: {port.mtu}, the interface's {mtu} does not fit; see turnout serve --mtu"
-        )
-        return port.mtu
+        mtu = kernel[name] = mtu_of(name) or 0
+        if mtu > largest:
+            errors[port.name] = (
+                f"port.{port.name}.mtu: its interface has {mtu}, more than packet buffers hold;"
+                " see turnout serve --mtu"
+            )
+        return mtu
 
     def of_bridge(bridge: model.Bridge) -> model.Bridge:
         given = {
@@ -52,11 +54,16 @@ def settle(
         }
         least = min((mtu for mtu in given.values() if mtu), default=model.Port.mtu)
         mtus = [given.get(port.name, least if port.type in _TAPS else port.mtu) for port in bridge.ports]
-        if mtus == [port.mtu for port in bridge.ports]:
+        if mtus == [port.mtu for port in bridge.ports]:  # none has an error: those differ
             return bridge
         pairs = zip(bridge.ports, mtus, strict=True)
         return replace(
-            bridge, ports=tuple(port if port.mtu == mtu else replace(port, mtu=mtu) for port, mtu in pairs)
+            bridge,
+            ports=tuple(
+                port if port.mtu == mtu else replace(port, mtu=mtu)
+                for port, mtu in pairs
+                if port.name not in errors
+            ),
         )
 
     return Settled(tuple(of_bridge(bridge) for bridge in bridges), kernel, errors)

@@ -3,6 +3,7 @@
 bridges and ports are kept until they change.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Set
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,8 @@ class Reader:
     def __init__(self) -> None:
         self._bridges: dict[UUID, Bridge] = {}
         self._ports: dict[UUID, Port] = {}
-        self._owners: dict[UUID, UUID] = {}  # interface → port; port, controller, flow table → bridge
+        # interface → port; port, controller, flow table → bridges
+        self._owners: defaultdict[UUID, set[UUID]] = defaultdict(set)
 
     def read(self, tables: Any, changed: Set[UUID] | None) -> Database | None:
         """What the IDL's tables say; None while the database has no row Open_vSwitch (`ovs-vsctl init`).
@@ -48,18 +50,19 @@ class Reader:
             )
         return None
 
-    def _forget(self, uuid: UUID | None) -> None:
+    def _forget(self, uuid: UUID) -> None:
         """This row has changed, or one that it refers to."""
-        while uuid is not None:
-            self._ports.pop(uuid, None)
-            self._bridges.pop(uuid, None)
-            uuid = self._owners.pop(uuid, None)
+        self._ports.pop(uuid, None)
+        self._bridges.pop(uuid, None)
+        for owner in self._owners.pop(uuid, ()):
+            self._forget(owner)
 
     def _bridge(self, row: Any) -> Bridge:
         if row.uuid not in self._bridges:
             self._bridges[row.uuid] = self._new_bridge(row)
             parts = *row.ports, *row.controller, *row.flow_tables.values()
-            self._owners |= {part.uuid: row.uuid for part in parts}
+            for part in parts:
+                self._owners[part.uuid].add(row.uuid)
         return self._bridges[row.uuid]
 
     def _new_bridge(self, row: Any) -> Bridge:
@@ -98,7 +101,8 @@ class Reader:
     def _port(self, row: Any) -> Port:
         if row.uuid not in self._ports:
             self._ports[row.uuid] = port = _port(row)
-            self._owners.update((interface.uuid, row.uuid) for interface in port.interfaces)
+            for interface in port.interfaces:
+                self._owners[interface.uuid].add(row.uuid)
         return self._ports[row.uuid]
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import ovs.version  # type: ignore[import-untyped]
 
 from turnout import _engine
-from turnout.control.netdev import NO_ODDITIES, Netdev, Netdevs, oddities
+from turnout.control.netdev import NO_ODDITIES, Netdevs, interface_of, oddities
 from turnout.ovsdb import status
 from turnout.ovsdb.machine import Machine
 from turnout.ovsdb.rows import Database
@@ -42,7 +42,7 @@ class Report:
         self._wishes: Mapping[str, object] = {}  # what is wanted of each bridge
         self._stale: set[str] = set()  # bridges whose rows are to be looked at
         self._late = False  # there is more to write than what is under way
-        self._counters: dict[str, dict[str, Any]] = {}  # interface → column statistics
+        self._counters: dict[tuple[UUID, str], dict[str, Any]] = {}  # row, type → column statistics
         self._links: dict[str, tuple[bool, int]] = {}  # interface → its link, and its turns
         self._machine = Machine()
         self._next_counters = 0.0
@@ -57,7 +57,6 @@ class Report:
         self._database, self._errors, self._failure = database, desired.errors, failure
         self._wishes = wishes
         names = {i.name for row in database.bridges for port in row.ports for i in port.interfaces}
-        self._counters = {name: count for name, count in self._counters.items() if name in names}
         self._links = {name: link for name, link in self._links.items() if name in names}
         if _wants_machine(database) and not self._machine.statistics:
             self._machine.look()
@@ -74,7 +73,7 @@ class Report:
             return
         if now >= self._next_counters:
             self._next_counters = now + _interval(self._database)
-            self._counters = self._count()
+            self._counters = self._count(self._database)
             if _wants_machine(self._database):
                 self._machine.look()
         self._write(self._wishes.keys())
@@ -134,36 +133,35 @@ class Report:
             for interface in (i for port in bridge.ports for i in port.interfaces):
                 port = ports.get(interface.name)
                 error = self._errors.get(interface.name, "" if port else self._failure)
-                rows["Interface", interface.uuid] = self._interface(port, error)
+                rows["Interface", interface.uuid] = self._interface(interface.uuid, port, error)
         return rows
 
-    def _interface(self, port: PortView | None, error: str) -> dict[str, Any]:
+    def _interface(self, row: UUID, port: PortView | None, error: str) -> dict[str, Any]:
         if port is None or port.error:
             return status.interface(port, None, resets=0, error=error)
-        netdev = self._netdev(port)
+        name = interface_of(port)
+        netdev = self._netdevs.look(name) if name else None
         up = status.link_up(port, netdev)
         was_up, resets = self._links.get(port.name, (up, 0))
         self._links[port.name] = up, resets + (up != was_up)
         values = status.interface(port, netdev, resets=self._links[port.name][1], error=error)
-        return values | (self._counters.get(port.name) or {"statistics": status.zeros(port.type)})
+        return values | (self._counters.get((row, port.type)) or {"statistics": status.zeros(port.type)})
 
-    def _netdev(self, port: PortView) -> Netdev | None:
-        """What the kernel says of it; None of what has no interface, or has it in another namespace."""
-        if port.type not in status.KERNEL or port.options.get("netns"):
-            return None
-        return self._netdevs.look(port.options.get("iface", port.name))
-
-    def _count(self) -> dict[str, dict[str, Any]]:
+    def _count(self, database: Database) -> dict[tuple[UUID, str], dict[str, Any]]:
         drops: dict[str, list[DropCount]] = defaultdict(list)
         for drop in self._switch.drops():
             drops[drop.port].append(drop)
         ports = {port.name: port for bridge in self._switch.config.bridges for port in bridge.ports}
-        found: dict[str, dict[str, Any]] = {}
+        rows = {i.name: i.uuid for row in database.bridges for port in row.ports for i in port.interfaces}
+        found: dict[tuple[UUID, str], dict[str, Any]] = {}
         for count in self._switch.stats():
             port = ports[count.port]
-            # a TAP has none: what the kernel counts of it is what we do
-            odd = oddities(port.options.get("iface", port.name)) if port.type.startswith("af_") else {}
-            found[count.port] = status.statistics(count, drops[count.port], port.type, odd or NO_ODDITIES)
+            if port.name in rows:
+                # a TAP has none: what the kernel counts of it is what we do
+                name = interface_of(port) if port.type.startswith("af_") else None
+                odd = oddities(name) if name else {}
+                values = status.statistics(count, drops[port.name], port.type, odd or NO_ODDITIES)
+                found[rows[port.name], port.type] = values
         return found
 
 

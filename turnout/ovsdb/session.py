@@ -199,6 +199,7 @@ class Session:
         connection = self._idl._session.get_seqno()
         if not self.ready:
             self._obeyed = -1
+            self._idl.changed.clear()  # all is read then
         elif (fresh := connection != self._obeyed) or self._idl.changed:
             changed, self._idl.changed = self._idl.changed, set()
             self._obeyed = connection

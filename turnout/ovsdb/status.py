@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from turnout.control import host
-from turnout.control.netdev import NO_ODDITIES, Netdev
+from turnout.control.netdev import KERNEL, NO_ODDITIES, Netdev
 from turnout.control.openflow.manager import TX_DROPS
 from turnout.control.ports import TYPES as OURS
 from turnout.ovsdb.translate import TYPES
@@ -15,7 +15,6 @@ Values = dict[str, Any]
 
 _LOCAL = 0xFFFFFFFE, 65534  # OpenFlow 1.3's number of the bridge's own port, and the database's
 _UNKNOWN_SPEED = 0xFFFFFFFF
-KERNEL = ("tap", "internal", "af_packet", "af_xdp")  # types with an interface of the kernel's
 _VHOST = {"vhost-user": "server", "vhost-user-client": "client"}
 # reasons of drops → what Open vSwitch's DPDK ports count them as
 _DPDK_DROPS = {

@@ -89,28 +89,35 @@ class Vswitchd:
         if fresh:
             self._report.forget()
         if database is None:
+            self._database = None
             self._log(
                 {"the database has no row Open_vSwitch; ovs-vsctl init makes one; forwarding as before"}
             )
             self._through.know(None, fresh=fresh)
             return
         self._database = database
+        self._failure = ""
+        try:
+            self._obey(database)
+        except TurnoutError as error:
+            self._failure = str(error)
+            log.error("%s", error)
+        except Exception as error:  # forwarding goes on
+            self._failure = f"internal error: {error!r}; see the log"
+            log.exception("the database could not be obeyed")
+        self._through.know(
+            Known(database=database, config=self._switch.config, desired=self._desired), fresh=fresh
+        )
+        self._report.changed(database, self._desired, self._failure)
+
+    def _obey(self, database: Database) -> None:
         self._desired = self._translate(database)
         bridges = self._settle_mtus(database)
         self._set_tls(database.tls)
         self._log({*self._desired.notes, *self._desired.errors.values()})
         wanted = replace(self._switch.config, bridges=bridges)
-        self._failure = ""
         if wanted != self._switch.config:
-            try:
-                self._switch.apply(wanted, tolerant=True)
-            except TurnoutError as error:
-                self._failure = str(error)
-                log.error("%s", error)
-        self._through.know(
-            Known(database=database, config=self._switch.config, desired=self._desired), fresh=fresh
-        )
-        self._report.changed(database, self._desired, self._failure)
+            self._switch.apply(wanted, tolerant=True)
 
     def _written(self, done: bool) -> None:
         if cur_cfg := self._report.written(done):

@@ -29,15 +29,19 @@ def commands(switch: Switch) -> dict[str, Command]:
             raise TurnoutError("too many arguments")
         name, named = words[0], "--names" in options
         frame = _frame(words[2]) if len(words) > 2 else None
-        bridge = next((b for b in switch.show().bridges if b.name == name), None)
-        if bridge is None:
+        bridges = switch.show().bridges
+        if name not in {bridge.name for bridge in bridges}:
             raise TurnoutError(f"{name}: unknown bridge")
         try:
             traced = switch.bridge(name).trace(words[1], frame=frame, named=named)
         except FlowError as error:
             raise TurnoutError(f"Bad openflow flow syntax: {error}") from None
-        inside = {port.ofport: port.name if named else str(port.number) for port in bridge.ports}
-        return format_trace(name, traced, inside)
+        inside = {
+            (bridge.name, port.ofport): port.name if named else str(port.number)
+            for bridge in bridges
+            for port in bridge.ports
+        }
+        return format_trace(traced, inside)
 
     return {
         "ofproto/list": Command(lambda _: "\n".join(b.name for b in switch.config.bridges)),

@@ -12,7 +12,7 @@ from turnout.control.appctl.trace_actions import format_datapath_actions
 from turnout.control.appctl.trace_flow import format_packet
 from turnout.openflow.flow import Flow
 from turnout.openflow.outcome import Step
-from turnout.openflow.text_format import PortNames, format_match
+from turnout.openflow.text_format import format_match
 from turnout.openflow.trace import Traced
 
 _WARNINGS = {  # Open vSwitch's words for a note
@@ -24,19 +24,24 @@ _WARNINGS = {  # Open vSwitch's words for a note
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """opens: a table or the action set, whose own lines go on at its level if it is the last."""
+    """opens: a table, the action set or a bridge, whose own lines go on at its level if it is the last.
+    title: of a bridge.
+    """
 
     text: str
     below: "tuple[_Line, ...]" = ()
     opens: bool = False
+    title: bool = False
 
 
-def format_trace(bridge: str, traced: Traced, inside: Mapping[int, str]) -> str:
-    """inside: the datapath's name or number of each port, by OpenFlow number."""
-    title = f'bridge("{bridge}")'
-    before, after = (format_packet(p, traced.names) for p in (traced.before, traced.after))
-    lines = [f"Flow: {before}", "", title, "-" * len(title)]
-    lines += _indented(_way(traced.outcome.steps, traced.names), 0)
+_Names = Mapping[str, Mapping[int, str]]  # of ports, by bridge and number
+
+
+def format_trace(traced: Traced, inside: Mapping[tuple[str, int], str]) -> str:
+    """inside: the datapath's name or number of each port, by bridge and OpenFlow number."""
+    before, after = (format_packet(p, traced.names[traced.bridge]) for p in (traced.before, traced.after))
+    lines = [f"Flow: {before}"]
+    lines += _indented([_bridge(traced.bridge, traced.outcome.steps, traced.names)], 0)
     lines += ["", f"Final flow: {'unchanged' if after == before else after}"]
     lines.append(f"Datapath actions: {format_datapath_actions(traced.frame, traced.outcome, inside)}")
     return "\n".join(lines)
@@ -46,39 +51,46 @@ def _indented(lines: Sequence[_Line], level: int) -> Iterator[str]:
     """As Open vSwitch saves width: what comes last is not indented further if it only goes on elsewhere."""
     for index, line in enumerate(lines):
         deeper = level + (index < len(lines) - 1 or not line.opens)
-        yield " " * 4 * deeper + line.text
+        indent = " " * 4 * deeper
+        if line.title:
+            yield ""
+        yield indent + line.text
+        if line.title:
+            yield indent + "-" * len(line.text)
         yield from _indented(line.below, 2 * deeper - level)
 
 
-def _way(steps: Sequence[Step], names: PortNames) -> tuple[_Line, ...]:
+def _bridge(bridge: str, steps: Sequence[Step], names: _Names) -> _Line:
     """The first table with all below it; the action set is told at its end."""
-    lines = tuple(_lines(steps, names))
+    lines = tuple(_lines(steps, bridge, names))
     if len(lines) == 2 and lines[1].opens:
         first, last = lines
-        return (_Line(first.text, (*first.below, last), opens=True),)
-    return lines
+        lines = (_Line(first.text, (*first.below, last), opens=True),)
+    return _Line(f'bridge("{bridge}")', lines, opens=True, title=True)
 
 
-def _lines(steps: Iterable[Step], names: PortNames) -> Iterator[_Line]:
+def _lines(steps: Iterable[Step], bridge: str, names: _Names) -> Iterator[_Line]:
     for step in steps:
         match step.kind:
             case "table":
-                below = tuple(_lines(step.steps, names))
+                below = tuple(_lines(step.steps, bridge, names))
                 if step.flow is None or not step.flow.actions:
                     below = (_Line("drop"), *below)
-                yield _Line(f"{step.table:2}. {_rule(step.flow, names)}", below, opens=True)
+                yield _Line(f"{step.table:2}. {_rule(step.flow, names[bridge])}", below, opens=True)
             case "set":
-                yield _Line("--. Executing action set:", tuple(_lines(step.steps, names)), opens=True)
+                yield _Line("--. Executing action set:", tuple(_lines(step.steps, bridge, names)), opens=True)
             case "bucket":
-                yield _Line(step.text, tuple(_lines(step.steps, names)))
+                yield _Line(step.text, tuple(_lines(step.steps, bridge, names)))
+            case "bridge":
+                yield _bridge(step.text, step.steps, names)
             case "note":
                 yield from _note(step)
             case _:
                 yield _Line(step.text)
-                yield from _lines(step.steps, names)
+                yield from _lines(step.steps, bridge, names)
 
 
-def _rule(flow: Flow | None, names: PortNames) -> str:
+def _rule(flow: Flow | None, names: Mapping[int, str]) -> str:
     if flow is None:
         return "No match."
     cookie = f"cookie {flow.cookie:#x}" if flow.cookie else ""
@@ -90,5 +102,5 @@ def _note(step: Step) -> Iterator[_Line]:
     """Open vSwitch says nothing of what an action does as it says."""
     if step.topic in ("normal", "set"):
         yield _Line(f" -> {step.text}")
-    elif step.topic not in ("sent", "changed"):
+    elif step.topic not in ("sent", "changed", "no-peer"):
         yield _Line(f" >> {_WARNINGS.get(step.topic, step.text)}")

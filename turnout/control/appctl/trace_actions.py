@@ -23,7 +23,7 @@ _HEADERS = {  # header → its keys: our field, its spelling there
 }
 
 
-def format_datapath_actions(frame: bytes, outcome: Outcome, inside: Mapping[int, str]) -> str:
+def format_datapath_actions(frame: bytes, outcome: Outcome, inside: Mapping[tuple[str, int], str]) -> str:
     """Outputs in their order, each behind what changes between it and the one before, then packets to
     controllers; or "drop". Of changes, those of addresses, ports, TOS, TTL, ARP and VLAN tags. inside: see
     format_trace.
@@ -33,7 +33,7 @@ def format_datapath_actions(frame: bytes, outcome: Outcome, inside: Mapping[int,
     for sent in outcome.sent:
         out = Packet(sent.frame, {})
         actions += _changes(packet, out)
-        actions.append(inside.get(sent.port, str(sent.port)))
+        actions.append(inside.get((sent.bridge, sent.port), str(sent.port)))
         packet = out
     actions += [
         f"userspace(controller(reason={up.reason},controller_id={up.controller}))"
@@ -62,8 +62,12 @@ def _value(name: str, old: int, new: int) -> str:
             return address_text(new, field.all_ones, field.bits)
     if name == "nw_tos":  # two fields in one: DSCP and ECN
         mask = (0xFC if (old ^ new) & 0xFC else 0) | (0x03 if (old ^ new) & 0x03 else 0)
-        return f"{new & mask:#x}" + ("" if mask == 0xFF else f"/{mask:#x}")
-    return f"{new:#x}" if name == "ipv6_label" else str(new)
+        return _hex(new & mask) + ("" if mask == 0xFF else f"/{mask:#x}")
+    return _hex(new) if name == "ipv6_label" else str(new)
+
+
+def _hex(value: int) -> str:
+    return f"{value:#x}" if value else "0"
 
 
 def _tags(packet: Packet) -> list[bytes]:

@@ -147,7 +147,7 @@ class OpenFlow:
         wanted = {b.name: b for b in config.bridges}
         for name in [n for n in self._agents if n not in wanted]:
             self._agents.pop(name)[0].close()
-            self._configs.pop(name)
+            self._configs.pop(name, None)
             if path := self._file(name):
                 path.unlink(missing_ok=True)
         for name, bridge in wanted.items():
@@ -155,7 +155,7 @@ class OpenFlow:
             if fresh:
                 self._agents[name] = self._new(bridge)
             it, its_host = self._agents[name]
-            if fresh or self._configs[name] != bridge:
+            if fresh or self._configs.get(name) != bridge:
                 it.configure(bridge, fresh=fresh, now=now)
                 self._configs[name] = bridge
                 if (path := self._file(name)) and not bridge.restore_flows:
@@ -187,7 +187,8 @@ class OpenFlow:
 
     def tick(self, now: float) -> None:
         """Once a second."""
-        for it, _ in self._agents.values():
+        for it, its_host in self._agents.values():
+            its_host.note_ports(now)
             it.tick(now)
         if now >= self._next_save:
             began = time.monotonic()
