@@ -47,6 +47,10 @@ BAD_TOML = [
         f"{VM1}.rxq-affinity: expected QUEUE:CORE,… such as 0:1,1:3, got '0-1'",
     ),
     (
+        PORT + f"rxq-affinity = '0:{'1' * 5000}'",
+        f"{VM1}.rxq-affinity: expected QUEUE:CORE,… such as 0:1,1:3, got '0:{'1' * 5000}'",
+    ),
+    (
         PORT + "rxq-affinity = '1:1'",
         f"{VM1}.rxq-affinity: expected 0..0, got 1; raise n-rxq for more queues",
     ),

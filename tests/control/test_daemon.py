@@ -213,6 +213,9 @@ def test_ovs_appctl(daemon: Daemon) -> None:
     assert row[-3:].strip().isdigit()
     assert "fdb/show" in appctl("list-commands")
     assert appctl("fdb/flush", "br0") == "table successfully flushed\n"
+    for vlan in ("4096", "9" * 5000):
+        with pytest.raises(TurnoutError, match=r"bad VLAN [0-9]+; expected 0 to 4095"):
+            daemon("fdb/add", "br0", "p", vlan, "02:00:00:00:00:02")
 
 
 def test_apply(daemon: Daemon) -> None:

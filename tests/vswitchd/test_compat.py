@@ -94,6 +94,33 @@ def test_what_is_anothers_stays(debian: Debian, turnout_cli: Cli, name: str) -> 
     assert debian.files == before
 
 
+def test_a_failure_leaves_nothing(debian: Debian, turnout_cli: Cli) -> None:
+    """Neither without update-alternatives nor with one that fails."""
+    before = debian.files
+    done = turnout_cli("ovs-compat", "install", "--root", str(debian.root), PATH="")
+    assert done.returncode == 1
+    assert done.stderr == "turnout: ovs-compat: no update-alternatives here; this is for Debian's kind\n"
+    assert debian.files == before
+    state = debian.root / "var/lib/dpkg/alternatives"
+    shutil.rmtree(state)
+    state.touch()
+    before = debian.files
+    done = turnout_cli("ovs-compat", "install", "--root", str(debian.root))
+    assert done.returncode == 1
+    assert done.stderr.startswith("turnout: ovs-compat: update-alternatives: error: cannot scan directory ")
+    assert debian.files == before
+
+
+def test_what_others_have_beside_it_stays(debian: Debian, turnout_cli: Cli) -> None:
+    turnout_cli("ovs-compat", "install", "--root", str(debian.root))
+    other = (debian.root / OURS.lstrip("/")).with_name("other")
+    other.touch()
+    done = turnout_cli("ovs-compat", "remove", "--root", str(debian.root))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(other.parent.iterdir()) == [other]
+    assert debian.choice == (PLAIN, "auto")
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="not available here: systemd-analyze")
 def test_unit(debian: Debian, turnout_cli: Cli) -> None:
     turnout_cli("ovs-compat", "install", "--root", str(debian.root))

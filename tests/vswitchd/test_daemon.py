@@ -69,6 +69,31 @@ def test_what_cannot_start_says_why(vswitchd: Vswitchd, database: OvsdbServer) -
     assert vswitchd.pid == 0
 
 
+@pytest.mark.parametrize(
+    ("database", "problem"),
+    [
+        ("tcp:127.0.0.1", "expected unix:FILE, tcp:IP:PORT or ssl:IP:PORT, got 'tcp:127.0.0.1'"),
+        ("tcp:H:abc", "expected unix:FILE, tcp:IP:PORT or ssl:IP:PORT, got 'tcp:H:abc'"),
+        ("ssl:127.0.0.1:6640", "ssl:127.0.0.1:6640 needs --private-key, --certificate and --ca-cert"),
+    ],
+)
+def test_a_database_that_cannot_be(vswitchd: Vswitchd, database: str, problem: str) -> None:
+    done = vswitchd.run("ovs-vswitchd", database)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"ovs-vswitchd: DATABASE: {problem}\n")
+
+
+def test_files_that_cannot_be(vswitchd: Vswitchd) -> None:
+    files = [f"--{name}=/none" for name in ("private-key", "certificate", "ca-cert")]
+    done = vswitchd.run("ovs-vswitchd", "-vconsole:off", *files, "ssl:127.0.0.1:6640")
+    assert (done.returncode, done.stdout) == (1, "")
+    options = "--private-key, --certificate or --ca-cert"
+    assert done.stderr == f"ovs-vswitchd: ssl:127.0.0.1:6640: {options}: No such file or directory\n"
+    vswitchd.env["OVS_DBDIR"] = "/dev/null/x"
+    done = vswitchd.run("ovs-vswitchd", "-vconsole:off")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "ovs-vswitchd: /dev/null/x: cannot create: Not a directory; see OVS_DBDIR\n"
+
+
 def test_log(vswitchd: Vswitchd, database: OvsdbServer) -> None:
     """In Open vSwitch's format; it says what has no effect, and opens its file again."""
     assert database

@@ -3,8 +3,10 @@
 it, beside openvswitch-switch-dpdk's.
 """
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +89,8 @@ def install(root: Path) -> None:
             system.alternatives("--set", _NAME, _PROGRAM)
         system.reload()
     except BaseException:
-        system.remove()
+        with contextlib.suppress(TurnoutError):  # what went wrong first is said
+            system.remove()
         raise
     print("installed; now: service openvswitch-switch restart")
 
@@ -99,6 +102,7 @@ def remove(root: Path) -> None:
     system = _System(root)
     if not system.path(_PROGRAM).exists():
         raise TurnoutError(f"{system.path(_PROGRAM)}: not there; nothing is installed")
+    system.check_tool()
     system.remove()
     print("removed; now: service openvswitch-switch restart")
 
@@ -115,8 +119,14 @@ class _System:
     def path(self, name: str) -> Path:
         return self._root / name.lstrip("/")
 
+    def check_tool(self) -> None:
+        """TurnoutError if there is no update-alternatives."""
+        if shutil.which("update-alternatives") is None:
+            raise TurnoutError("ovs-compat: no update-alternatives here; this is for Debian's kind")
+
     def check(self) -> None:
-        """TurnoutError if what is not ours would be overwritten."""
+        """TurnoutError if what is not ours would be overwritten, or if `alternatives` cannot work."""
+        self.check_tool()
         link, unit = self.path(_LINK), self.path(_UNIT)
         if link.exists() and not link.is_symlink():
             raise TurnoutError(f"{link}: is a file, no alternative of Debian's; move it away first")
@@ -135,10 +145,7 @@ class _System:
     def alternatives(self, *arguments: str) -> str:
         """What update-alternatives prints."""
         root = [] if self._root == Path("/") else ["--root", str(self._root.absolute())]
-        try:
-            done = subprocess.run(["update-alternatives", *root, *arguments], capture_output=True, text=True)
-        except OSError:
-            raise TurnoutError("ovs-compat: no update-alternatives here; this is for Debian's kind") from None
+        done = subprocess.run(["update-alternatives", *root, *arguments], capture_output=True, text=True)
         if done.returncode:
             raise TurnoutError(f"ovs-compat: {done.stderr.strip() or arguments[0]}")
         return done.stdout
@@ -156,14 +163,17 @@ class _System:
         """Everything that `install` makes."""
         before = self.path(_BEFORE)
         chosen = before.read_text().strip() if before.exists() else ""
+        for path in map(self.path, (_BEFORE, _PROGRAM, _UNIT)):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise TurnoutError(f"{path}: cannot remove: {error.strerror}") from None
+        with contextlib.suppress(OSError):  # not there, or others have something in it
+            self.path(_PROGRAM).parent.rmdir()
+        self.reload()
         self.alternatives("--remove", _NAME, _PROGRAM)
         if chosen and self.path(chosen).exists():
             self.alternatives("--set", _NAME, chosen)
-        for name in (_BEFORE, _PROGRAM, _UNIT):
-            self.path(name).unlink(missing_ok=True)
-        if self.path(_PROGRAM).parent.exists():
-            self.path(_PROGRAM).parent.rmdir()
-        self.reload()
 
     def reload(self) -> None:
         """Tells systemd, where it runs."""

@@ -2,13 +2,13 @@
 """`turnout serve`: the daemon in the foreground, as a service manager wants it."""
 
 import logging
-import re
 from pathlib import Path
 
 import click
 
 from turnout.cli.options import socket_option
 from turnout.control import daemon, paths
+from turnout.ovsdb import remote
 
 
 def _cores(_ctx: click.Context, _param: click.Parameter, text: str | None) -> list[int] | None:
@@ -28,7 +28,7 @@ def _idle(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str
 
 
 def _remote(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str:
-    if text and not re.fullmatch(r"unix:/.+|tcp:.+:\d+", text):
+    if text and not remote.valid(text, ("unix:/", "tcp:")):
         raise click.BadParameter(f"expected unix:PATH or tcp:IP:PORT, got {text!r}")
     return text or ""
 

@@ -55,7 +55,11 @@ def _serve(arguments: Arguments) -> None:
     Path("/proc/self/comm").write_text(NAME)  # ovs-ctl looks for it
     ovs_log.start(arguments.log_file, arguments.verbose, arguments.syslog_method, arguments.syslog_target)
     log.info("%s", VERSION.replace("\n", ", "))
-    arguments.state.parent.mkdir(parents=True, exist_ok=True)
+    folder = arguments.state.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TurnoutError(f"{folder}: cannot create: {error.strerror}; see OVS_DBDIR") from None
     for option in arguments.ignored:
         log.info("--%s: without effect here", option)
     for setting, file in arguments.tls.items():  # the database's own, too

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from turnout.errors import TurnoutError
+from turnout.ovsdb import remote
 
 RUN_DIR, LOG_DIR, STATE_DIR = "/var/run/openvswitch", "/var/log/openvswitch", "/var/lib/openvswitch"
 CONFIG, STATE = "turnout.toml", "turnout.json"
+_TLS = ("private-key", "certificate", "ca-cert")
 
 HELP = f"""\
 ovs-vswitchd: Turnout in the place of the Open vSwitch daemon
@@ -98,9 +100,15 @@ def parse(words: Sequence[str]) -> Arguments:
         raise TurnoutError("--bootstrap-ca-cert: not implemented; name the file with --ca-cert")
     run_dir, etc = _folder("OVS_RUNDIR", RUN_DIR), _folder("OVS_SYSCONFDIR", "/etc") / "openvswitch"
     config = etc / CONFIG
+    database = rest[0] if rest else f"unix:{run_dir}/db.sock"
+    tls = {name: given[name] for name in _TLS if name in given}
+    if not remote.valid(database):
+        raise TurnoutError(f"DATABASE: expected unix:FILE, tcp:IP:PORT or ssl:IP:PORT, got {database!r}")
+    if len(tls) < len(_TLS) and any(one.startswith("ssl:") for one in remote.split(database)):
+        raise TurnoutError(f"DATABASE: {database} needs --private-key, --certificate and --ca-cert")
     return Arguments(
         shows=next((name for name in ("help", "version") if name in given), ""),
-        database=rest[0] if rest else f"unix:{run_dir}/db.sock",
+        database=database,
         run_dir=run_dir,
         config=config if config.exists() else None,
         state=_folder("OVS_DBDIR", str(etc) if "OVS_SYSCONFDIR" in os.environ else STATE_DIR) / STATE,
@@ -116,7 +124,7 @@ def parse(words: Sequence[str]) -> Arguments:
         verbose=tuple(value or "any" for name, value in named if name == "verbose"),
         syslog_method=given.get("syslog-method") or os.environ.get("OVS_SYSLOG_METHOD") or "libc",
         syslog_target=given.get("syslog-target", ""),
-        tls={name: given[name] for name in ("private-key", "certificate", "ca-cert") if name in given},
+        tls=tls,
         ignored=tuple(name for name, _ in named if name in _IGNORED or f"{name}=" in _IGNORED),
     )
 

@@ -20,9 +20,10 @@ Protocol = Literal["OpenFlow10", "OpenFlow13", "OpenFlow14"]
 Hugepages = Literal["auto", "require", "off"]
 
 MAX_BRIDGES, MAX_PORTS = 256, 2047  # half of the engine's numbers, so that all can be replaced at once
+MAX_WORKERS, MAX_CORE = 64, 1023  # the engine's
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}")
-_AFFINITY = re.compile(r"\d+:\d+(,\d+:\d+)*")
+_AFFINITY = re.compile(r"\d{1,4}:\d{1,4}(,\d{1,4}:\d{1,4})*")
 _TABLE_LIMITS = re.compile(r"\d{1,3}:\d{1,10}(:evict)?(,\d{1,3}:\d{1,10}(:evict)?)*")
 _DATAPATH_ID = re.compile(r"[0-9a-fA-F]{16}")
 
@@ -220,10 +221,10 @@ class Config:
 
     def __post_init__(self) -> None:
         for core in self.cores:
-            _check_range("cores", core, 0, 1023)
+            _check_range("cores", core, 0, MAX_CORE)
         if repeated := _repeated(self.cores):
             raise ConfigError("cores", f"core {repeated[0]} is named twice")
-        _check_range("cores", len(self.cores), 0, 64, "a worker each")
+        _check_range("cores", len(self.cores), 0, MAX_WORKERS, "a worker each")
         _check_range("mbufs", self.mbufs, 4096, 16_777_216)
         _check_range("mtu", self.mtu, 1500, 9702)
         if isinstance(self.idle, int):

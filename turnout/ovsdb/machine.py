@@ -2,42 +2,58 @@
 """The host, as column `statistics` of table Open_vSwitch tells of it if `enable-statistics` asks for that."""
 
 import os
-from pathlib import Path
+import threading
+from collections.abc import Callable, Mapping
+
+import psutil
 
 
 def statistics() -> dict[str, str]:
-    """CPUs, load, memory and file systems; sizes in KiB."""
-    load = ",".join(f"{one:.2f}" for one in os.getloadavg())
+    """CPUs, load, memory and file systems; sizes in KiB. A file system that hangs keeps it waiting."""
     return {
         "cpu": str(os.cpu_count() or 1),
-        "load_average": load,
+        "load_average": ",".join(f"{one:.2f}" for one in os.getloadavg()),
         "memory": _memory(),
         "file_systems": _file_systems(),
     }
 
 
+class Machine:
+    """Looked at beside the daemon's loop, once at a time. statistics: what the last look has found."""
+
+    def __init__(self, read: Callable[[], Mapping[str, str]] = statistics) -> None:
+        self.statistics: Mapping[str, str] = {}
+        self._read = read
+        self._thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        """Starts one, unless another is under way."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="machine", daemon=True)  # may never end
+            self._thread.start()
+
+    def _run(self) -> None:
+        self.statistics = self._read()
+
+
 def _memory() -> str:
     """Total, used, cached; swap's total and used."""
-    lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    of = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-    cached = of["Buffers"] + of["Cached"]
-    used = of["MemTotal"] - of["MemFree"] - cached
-    swap = of["SwapTotal"], of["SwapTotal"] - of["SwapFree"]
-    return ",".join(map(str, (of["MemTotal"], used, cached, *swap)))
+    of, swap = psutil.virtual_memory(), psutil.swap_memory()
+    cached = of.buffers + of.cached
+    sizes = (of.total, of.total - of.free - cached, cached, swap.total, swap.used)
+    return ",".join(str(size // 1024) for size in sizes)
 
 
 def _file_systems() -> str:
     """ "MOUNT,TOTAL,USED" of each on a device of this host that can be written to."""
     found: list[str] = []
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        device, folder, _, options, *_ = line.split()
-        if not device.startswith("/") or "ro" in options.split(","):
+    for mount in psutil.disk_partitions():
+        if "ro" in mount.opts.split(","):
             continue
         try:
-            of = os.statvfs(folder)
+            of = psutil.disk_usage(mount.mountpoint)
         except OSError:
             continue
-        kib = of.f_frsize // 1024 or 1
-        name = folder.replace("\\040", "_").replace(",", "_")
-        found.append(f"{name},{of.f_blocks * kib},{(of.f_blocks - of.f_bfree) * kib}")
+        name = "".join(c if c.isprintable() and c not in " ," else "_" for c in mount.mountpoint)
+        found.append(f"{name},{of.total // 1024},{of.used // 1024}")
     return " ".join(found)

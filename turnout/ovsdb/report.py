@@ -13,7 +13,8 @@ import ovs.version  # type: ignore[import-untyped]
 
 from turnout import _engine
 from turnout.control.netdev import NO_ODDITIES, Netdevs, interface_of, oddities
-from turnout.ovsdb import machine, status
+from turnout.ovsdb import status
+from turnout.ovsdb.machine import Machine
 from turnout.ovsdb.rows import Database
 from turnout.ovsdb.session import Session
 from turnout.ovsdb.translate import Desired
@@ -43,7 +44,7 @@ class Report:
         self._late = False  # there is more to write than what is under way
         self._counters: dict[tuple[UUID, str], dict[str, Any]] = {}  # row, type → column statistics
         self._links: dict[str, tuple[bool, int]] = {}  # interface → its link, and its turns
-        self._host: dict[str, str] = {}  # Open_vSwitch's column statistics
+        self._machine = Machine()
         self._next_counters = 0.0
         self._dpdk_version = dpdk_version()
 
@@ -57,8 +58,8 @@ class Report:
         self._wishes = wishes
         names = {i.name for row in database.bridges for port in row.ports for i in port.interfaces}
         self._links = {name: link for name, link in self._links.items() if name in names}
-        if not self._host:
-            self._host = _look_at_host(database)
+        if _wants_machine(database) and not self._machine.statistics:
+            self._machine.look()
         self._write(differ)
 
     def forget(self) -> None:
@@ -73,7 +74,8 @@ class Report:
         if now >= self._next_counters:
             self._next_counters = now + _interval(self._database)
             self._counters = self._count(self._database)
-            self._host = _look_at_host(self._database)
+            if _wants_machine(self._database):
+                self._machine.look()
         self._write(self._wishes.keys())
 
     def written(self, done: bool) -> int:
@@ -115,7 +117,7 @@ class Report:
                 db_version=self._session.version,
                 dpdk_version=self._dpdk_version,
                 cur_cfg=database.next_cfg,
-                statistics=self._host,
+                statistics=self._machine.statistics if _wants_machine(database) else {},
             )
         }
         views = {view.name: view for view in self._switch.bridge_views(names)}
@@ -177,16 +179,16 @@ def _wishes(database: Database, desired: Desired) -> dict[str, object]:
     }
 
 
-def _look_at_host(database: Database) -> dict[str, str]:
-    """Where that is wanted."""
-    wanted = database.other_config.get("enable-statistics") == "true"
-    return machine.statistics() if wanted else {}
+def _wants_machine(database: Database) -> bool:
+    """Whether it asks for column `statistics` of table Open_vSwitch."""
+    return database.other_config.get("enable-statistics") == "true"
 
 
 def _interval(database: Database) -> float:
     """Seconds between updates of counters: other_config:stats-update-interval, in ms, 5,000 at least."""
     text = database.other_config.get("stats-update-interval", "")
-    return max(_INTERVAL, int(text) / 1000) if text.isascii() and text.isdigit() else _INTERVAL
+    good = text.isascii() and text.isdigit() and len(text) <= 10
+    return max(_INTERVAL, int(text) / 1000) if good else _INTERVAL
 
 
 def dpdk_version() -> str:

@@ -69,7 +69,7 @@ def commands(switch: Switch) -> dict[str, Command]:
 
 
 def _vlan(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 4096):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 4096):
         raise TurnoutError(f"bad VLAN {text}; expected 0 to 4095")
     return int(text)
 
