@@ -295,7 +295,8 @@ def test_two_switches_one_after_the_other(run_dir: Path) -> None:
 # in short naps: a signal that comes right before a sleep is seen after it
 NAPS = "for _ in range(1200): time.sleep(0.05)"
 WAIT = f"""
-import pathlib, sys, time, turnout
+import pathlib, signal, sys, time, turnout
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 with turnout.Switch(hugepages="off", mbufs=8192, run_dir=pathlib.Path(sys.argv[1])) as sw:
     sw.add_bridge("br0")
     sw.add_port("br0", "vm1", type="vhost-user")
