@@ -16,7 +16,7 @@ from turnout.lab.console import Console, LabError
 ForwardMode = Literal[
     "io", "mac", "macswap", "flowgen", "rxonly", "txonly", "csum", "icmpecho", "5tswap", "noisy"
 ]
-_PROMPT = r"^t?e?s?t?p?m?d?> "  # an event may come in the middle of it
+_PROMPT = r"^t?e?s?t?p?m?d?>"  # an event may come in the middle of it, or before its last blank
 _serial = itertools.count()
 
 
